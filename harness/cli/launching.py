@@ -1,0 +1,144 @@
+"""What the commands that train have in common: their options, and how they end."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from harness.cli import options as o
+
+if TYPE_CHECKING:
+    from harness.places import Places
+    from harness.planning.outcome import Outcome
+    from harness.planning.plan import Plan
+    from harness.report.formats import Table
+    from harness.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launching:
+    """The options of a command that trains, as they were given."""
+
+    data: str | None = None
+    cache: Path = o.CACHE_DEFAULT
+    runs: Path = o.RUNS_DEFAULT
+    workers: int | None = None
+    threads: int = 1
+    device: str = "auto"
+    wandb: str = "auto"
+    fresh: bool = False
+    retry_failed: bool = False
+    format: str | None = None
+    output: Path | None = None
+
+
+Act = Callable[[Path, Sequence[str], Launching], None]
+
+
+def launching(act: Act) -> Callable[..., None]:
+    """A command that trains: `act` with the options that all of them take."""
+
+    def command(
+        file: o.File,
+        set_: o.Set = None,
+        data: o.Data = None,
+        cache: o.Cache = o.CACHE_DEFAULT,
+        runs: o.Runs = o.RUNS_DEFAULT,
+        workers: o.Workers = None,
+        threads: o.Threads = 1,
+        device: o.Device = "auto",
+        wandb: o.Wandb = "auto",
+        fresh: o.Fresh = False,
+        retry_failed: o.Retry = False,
+        format: o.Format = None,
+        output: o.Output = None,
+    ) -> None:
+        given = Launching(
+            data=data,
+            cache=cache,
+            runs=runs,
+            workers=workers,
+            threads=threads,
+            device=device,
+            wandb=wandb,
+            fresh=fresh,
+            retry_failed=retry_failed,
+            format=format,
+            output=output,
+        )
+        act(file, set_ or [], given)
+
+    command.__doc__ = act.__doc__
+    return command
+
+
+def carry_out(plan: "Plan", given: Launching, show: Callable[["Outcome"], "Table"]) -> None:
+    """Train what is missing, print the table, and leave with the exit code that fits."""
+    from harness.cli.output import emit
+
+    outcome = train(plan, given)
+    emit(show(outcome), given.format, given.output)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def train(plan: "Plan", given: Launching) -> "Outcome":
+    """Run a plan and report on stderr; leaves with 130 or 143 when stopped."""
+    from harness.cli.display import display
+    from harness.cli.output import check_format
+    from harness.planning.launch import Again, launch
+
+    check_format(given.format)
+    places, again = places_of(given), Again(fresh=given.fresh, failed=given.retry_failed)
+    with display() as shown:
+        outcome = launch(plan, places, settings_of(given), shown, again)
+    done = len(outcome.records) - len(outcome.failed)
+    say(
+        f"{plan.name}: {done} done, {len(outcome.failed)} failed, {outcome.trained} trained now, "
+        f"{shown.reused} there already ({places.runs / plan.name})"
+    )
+    for r in outcome.failed:
+        say(f"  failed: {r.arm}, {r.dataset} {r.split}, seed {r.seed}: {r.reason}")
+    if outcome.failed:
+        say("  once the cause is gone, run again with --retry-failed")
+    if outcome.stopped:
+        say("stopped; the same command goes on where this one left off")
+        raise typer.Exit(exit_code_of_stop())
+    return outcome
+
+
+def settings_of(given: Launching) -> "Settings":
+    from harness.settings import Settings
+    from harness.train.tracking import wandb_mode
+
+    return Settings(
+        workers=given.workers or max(1, cores() // given.threads),
+        threads=given.threads,
+        device=given.device,
+        wandb=wandb_mode(given.wandb),
+    )
+
+
+def places_of(given: Launching) -> "Places":
+    return o.places(given.data, given.cache, given.runs)
+
+
+def cores() -> int:
+    """The cores that this process may use, which a cluster's scheduler may have cut down."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def exit_code_of_stop() -> int:
+    from harness import cli
+
+    return cli.exit_on_stop
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,50 @@
+"""Options that several commands share."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.places import Places
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The YAML file.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given several times."),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data", help=f"Where videos are: folders joined by '{os.pathsep}'.", envvar="HARNESS_DATA"
+    ),
+]
+Cache = Annotated[
+    Path, typer.Option("--cache", help="Decoded frames and flow.", envvar="HARNESS_CACHE")
+]
+Runs = Annotated[Path, typer.Option("--runs", help="Records and checkpoints.", envvar="HARNESS_RUNS")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-w", min=1, help="Trainings at once [default: cores].")
+]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Torch threads per training.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, gpu, ... as Lightning names it.")]
+Wandb = Annotated[
+    str, typer.Option("--wandb", help="auto (online if logged in), offline, online or disabled.")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Train again; old records are set aside.")]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="Train failed cells again.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", "-f", help="md, csv or json [default: a table for the terminal]."),
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the table to a file.")]
+
+CACHE_DEFAULT = Path("cache")
+RUNS_DEFAULT = Path("runs")
+
+
+def places(data: str | None, cache: Path, runs: Path) -> Places:
+    if data is None:
+        return Places(cache=cache, runs=runs)
+    roots = tuple(Path(part) for part in data.split(os.pathsep) if part)
+    return Places(data=roots, cache=cache, runs=runs)

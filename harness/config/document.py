@@ -1,0 +1,134 @@
+"""YAML documents whose every value remembers the file and line it came from.
+
+The grammar is OmegaConf's: `1e-3` is a number, duplicate keys are refused, `${train.epochs}` refers to
+another key. Resolvers that reach outside the document (`${oc.env:...}`) are refused: a file must
+mean the same everywhere, and a secret must not leak into a record.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.errors import UserError
+
+Path_ = tuple[str, ...]  # the way to a value, as keys: ("model", "fusion", "name")
+
+
+@dataclass
+class Document:
+    """A tree of plain values and the origin ("file:line" or "--set key") of each of its keys."""
+
+    tree: dict[str, Any]
+    name: str
+    origins: dict[Path_, str] = field(default_factory=dict)
+
+    def where(self, path: Path_) -> str:
+        """The origin of a key, or of the nearest enclosing key that has one."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.origins:
+                return self.origins[path[:end]]
+        return self.name
+
+    def at(self, path: Path_) -> Any:
+        """The value at a path that has an origin; keys of lists are their positions."""
+        value: Any = self.tree
+        for key in path:
+            value = value[int(key)] if isinstance(value, list) else value[key]
+        return value
+
+    def error(self, path: Path_, message: str) -> UserError:
+        return UserError(f"{self.where(path)}: {'.'.join(path)}: {message}" if path else message)
+
+
+def read(path: Path) -> Document:
+    """Read one file; `extends` is left for the caller."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file{_nearby(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text: {error}") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        tree = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{line}: not valid YAML: {error.problem}") from None
+    except (yaml.YAMLError, OmegaConfBaseException, OSError) as error:
+        raise UserError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise UserError(f"{path}: expected `key: value` lines at the top, got {type(tree).__name__}")
+    return Document(tree, str(path), {keys: f"{path}:{line}" for keys, line in _lines(node)})
+
+
+def parse_override(text: str) -> Document:
+    """`--set model.fusion.name=conv`: the same grammar and checks as in a file."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {text!r}: expected key=value, for example train.epochs=5")
+    try:
+        parsed = OmegaConf.to_container(OmegaConf.create(f"value: {value}"), resolve=False)
+    except (yaml.YAMLError, OmegaConfBaseException):
+        raise UserError(f"--set {text!r}: {value!r} is not a YAML value") from None
+    assert isinstance(parsed, dict)
+    return assignment(key, parsed["value"], f"--set {key}")
+
+
+def assignment(key: str, value: Any, origin: str) -> Document:
+    """A document that sets one dotted key."""
+    keys = tuple(key.split("."))
+    for name in reversed(keys):
+        value = {name: value}
+    return Document(value, origin, {keys: origin})
+
+
+def resolve(document: Document) -> Document:
+    """Replace `${...}` by the values referred to."""
+    for path, value in _leaves(document.tree, ()):
+        if isinstance(value, str) and "${oc." in value:
+            raise document.error(path, f"{value!r} reaches outside the file; write the value itself")
+    try:
+        tree = OmegaConf.to_container(OmegaConf.create(document.tree), resolve=True)
+    except OmegaConfBaseException as error:
+        path = tuple(str(error.full_key or "").split("."))
+        raise document.error(path, str(error).splitlines()[0]) from None
+    assert isinstance(tree, dict)
+    return Document({str(key): value for key, value in tree.items()}, document.name, document.origins)
+
+
+def _lines(node: yaml.Node | None, path: Path_ = ()) -> Iterator[tuple[Path_, int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = (*path, str(key.value))
+            yield below, key.start_mark.line + 1
+            yield from _lines(value, below)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield (*path, str(index)), value.start_mark.line + 1
+            yield from _lines(value, (*path, str(index)))
+
+
+def _leaves(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _leaves(below, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _leaves(below, (*path, str(index)))
+    else:
+        yield path, value
+
+
+def _nearby(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"; {path.parent}/ is not a folder"
+    names = [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")]
+    close = get_close_matches(path.name, names, n=1)
+    return f"; did you mean '{path.parent / close[0]}'?" if close else ""

@@ -1,0 +1,164 @@
+"""What an experiment is: the typed contents of one file in experiments/.
+
+Sections name components; which options those take is their own business: their signature is the
+schema. Lengths are in frames, sizes in pixels, shares between 0 and 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.backbones import BACKBONES
+from harness.config.document import Document
+from harness.config.merge import load
+from harness.config.schema import Component, build
+from harness.convs import ALGORITHMS, OPERATORS
+from harness.data import DATASETS
+from harness.data.sampling import ClipSpec
+from harness.errors import UserError
+from harness.flow import FLOWS
+from harness.fusion import FUSIONS
+from harness.optim import OPTIMIZERS, SCHEDULES
+from harness.registry import Registry, hint
+
+
+def one_of(table: Registry, default: str | None = None) -> Any:
+    """A field that holds a component of a table."""
+    if default is None:
+        return field(metadata={"table": table})
+    return field(default_factory=lambda: Component(name=default), metadata={"table": table})
+
+
+@dataclass(kw_only=True)
+class Val:
+    """Validation clips carved from the training clips; whole groups, or clip by clip."""
+
+    by: Literal["group", "clip"] = "group"
+    share: float = field(default=0.2, metadata={"gt": 0, "le": 0.5})
+
+
+@dataclass(kw_only=True)
+class Flow(Component):
+    """The optical flow; displacements are clipped at `bound` pixels before 8-bit quantisation."""
+
+    bound: float = field(default=20.0, metadata={"gt": 0})
+
+
+@dataclass(kw_only=True)
+class Data(Component):
+    """The data set and how a clip of it becomes an input; `resize` is the cached short side."""
+
+    split: str = "01"
+    val: Val | None = None
+    resize: int | None = field(default=None, metadata={"ge": 8})
+    flow: Flow = field(default_factory=lambda: Flow(name="dis"), metadata={"table": FLOWS})
+    clip: ClipSpec = field(default_factory=ClipSpec)
+
+
+@dataclass(kw_only=True)
+class Conv:
+    """Which function a stream's convolutions compute, and how it is computed.
+
+    `conv: winograd` and `conv: {name: fast3d, width: matched}` are short forms.
+    """
+
+    operator: Component = one_of(OPERATORS, "standard")
+    algorithm: Component = one_of(ALGORITHMS, "standard")
+
+    @classmethod
+    def short(cls, name: str) -> dict[str, Any]:
+        return cls.long({"name": name})
+
+    @classmethod
+    def long(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        if "name" not in tree:
+            return tree
+        name, standard = tree["name"], {"name": "standard"}
+        if name in ALGORITHMS:
+            return {"operator": standard, "algorithm": tree}
+        if name in OPERATORS:
+            return {"operator": tree, "algorithm": standard}
+        names = [*OPERATORS, *ALGORITHMS]
+        raise UserError(f"no convolution named {name!r}; {hint(name, names)}")
+
+
+@dataclass(kw_only=True)
+class Stream:
+    """One stream: what it sees, the network that sees it, and how that convolves."""
+
+    backbone: Component = one_of(BACKBONES)
+    input: Literal["rgb", "flow_stack", "rgb_clip", "flow_clip"]
+    conv: Conv = field(default_factory=Conv)
+
+
+@dataclass(kw_only=True)
+class Head:
+    """From the last feature map to class scores: grid x grid average pooling, dropout, linear."""
+
+    dropout: float = field(default=0.0, metadata={"ge": 0, "lt": 1})
+    grid: int = field(default=1, metadata={"ge": 1})
+
+
+@dataclass(kw_only=True)
+class Model:
+    """Two streams, or one (`temporal: null`), and where they meet."""
+
+    spatial: Stream | None = None
+    temporal: Stream | None = None
+    fusion: Component = one_of(FUSIONS, "average")
+    head: Head = field(default_factory=Head)
+
+    def __post_init__(self) -> None:
+        if self.spatial is None and self.temporal is None:
+            raise UserError("needs at least one stream: spatial, temporal or both")
+
+
+@dataclass(kw_only=True)
+class Train:
+    """The optimisation. `streams`: auto trains each stream on its own loss under score fusion."""
+
+    epochs: int = field(default=10, metadata={"ge": 1})
+    batch_size: int = field(default=16, metadata={"ge": 2})
+    optimizer: Component = one_of(OPTIMIZERS, "adamw")
+    schedule: Component = one_of(SCHEDULES, "one_cycle")
+    label_smoothing: float = field(default=0.0, metadata={"ge": 0, "lt": 1})
+    streams: Literal["auto", "joint", "separate"] = "auto"
+    init_from: str | None = None
+
+
+@dataclass(kw_only=True)
+class Eval:
+    """Video scores: the mean over `views` temporal positions, and their mirror images."""
+
+    views: int = field(default=1, metadata={"ge": 1})
+    mirror: bool = False
+    average: Literal["probabilities", "logits"] = "probabilities"
+
+
+@dataclass(kw_only=True)
+class Ablate:
+    """One change at a time: for each key, the values that replace the experiment's own."""
+
+    replace: dict[str, list[Any]]
+    metric: str = "test/top1"
+
+
+@dataclass(kw_only=True)
+class Experiment:
+    """One file in experiments/: everything that decides a result."""
+
+    extends: Any = None
+    name: str
+    data: Data = field(metadata={"table": DATASETS})
+    model: Model
+    train: Train = field(default_factory=Train)
+    eval: Eval = field(default_factory=Eval)
+    seeds: list[int] = field(default_factory=lambda: [0], metadata={"ge": 0})
+    ablate: Ablate | None = None
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Document]:
+    """An experiment file with its bases and overrides, checked without importing torch."""
+    document = load(Experiment, path, overrides)
+    return build(Experiment, document), document

@@ -1,0 +1,48 @@
+"""A component's options held against its signature: names, types, what is missing."""
+
+from inspect import Parameter
+from typing import Any, get_type_hints
+
+from harness.config.document import Document, Path_
+from harness.config.schema import components, convert
+from harness.errors import UserError
+from harness.registry import Registry, hint
+
+
+def bind(table: Registry, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options as their annotated types; UserError names the first that does not fit."""
+    takes = table.options(name)
+    for key in options:
+        if key not in takes:
+            raise UserError(f"{key}: {table.kind} {name!r} has no such option; {hint(key, takes)}")
+    for key, parameter in takes.items():
+        if key not in options and parameter.default is Parameter.empty:
+            raise UserError(f"{table.kind} {name!r} needs the option {key!r}")
+    component = table[name]
+    hints = get_type_hints(component.__init__ if isinstance(component, type) else component)
+    return {key: _typed(key, hints[key], value) for key, value in options.items()}
+
+
+def _typed(key: str, annotation: Any, value: Any) -> Any:
+    try:
+        return convert(annotation, value)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from None
+
+
+def check_options(experiment: Any, document: Document) -> None:
+    """Bind the options of every component of an experiment; all errors at once."""
+    errors = []
+    for path, table, component in components(experiment):
+        try:
+            component.options = bind(table, component.name, component.options)
+        except UserError as error:
+            errors.append(_located(path, str(error), document))
+    if errors:
+        raise UserError("\n".join(errors))
+
+
+def _located(path: Path_, message: str, document: Document) -> str:
+    key = message.partition(":")[0]
+    exact = (*path, key)
+    return f"{document.where(exact if exact in document.origins else path)}: {'.'.join(path)}.{message}"

@@ -1,0 +1,29 @@
+"""Convolutions on two axes: which function (operator), and how it is computed (algorithm).
+
+Contract. An entry is a class `C(*, options)` whose instances have
+
+- `refuses(conv) -> str | None`: why this `nn.Conv2d` or `nn.Conv3d` is left as it is, or None;
+- `replace(conv) -> nn.Module`: the module that takes the place of one that is not refused, on its
+  device, in its dtype and training mode, with an output of the same size.
+
+An *operator* is another function: it has parameters of its own and is built, from the geometry
+that it replaces, out of ordinary convolutions, so that an algorithm can compute them in turn.
+An *algorithm* gives a subclass of `nn.Conv2d` or `nn.Conv3d` that shares the parameters of the
+convolution it replaces, so a checkpoint moves between algorithms. Its class attribute `KERNEL`
+says what it runs on: "torch", "native" or "reference". `standard` leaves all as it is.
+"""
+
+from harness.registry import Registry
+
+OPERATORS = Registry(
+    "operator",
+    standard="harness.convs.standard:Standard",
+    r2plus1d="harness.convs.r2plus1d:R2Plus1d",
+    fast3d="harness.convs.fast3d:Fast3d",
+)
+
+ALGORITHMS = Registry(
+    "algorithm",
+    standard="harness.convs.standard:Standard",
+    winograd="harness.convs.winograd:Winograd",
+)

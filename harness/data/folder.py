@@ -1,0 +1,108 @@
+"""A data set of the user's own: `folder/<class>/<video>`, no annotation files.
+
+`folder/train/<class>/<video>` and `folder/test/<class>/<video>`, where both exist, say which clips
+are which. Otherwise a share of each class is held out for testing, chosen by the names of the
+files and by the split: "01", "02" and so on are as many different draws.
+
+Files whose names hold `_g` and a number (UCF101's habit) form groups within their class, which
+neither testing nor validation parts; any other file is a group of its own.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.data.carve import hold_out
+from harness.data.clip import Clip, Progress
+from harness.data.roots import find, searched
+from harness.errors import UserError
+
+SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+GROUP = re.compile(r".*_g\d+")
+
+
+class Folder:
+    """The videos below `path`, a folder in a data root; classes in alphabetical order.
+
+    `flippable` says whether a mirrored clip keeps its class: not if left and right are classes.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        _cache: Path,
+        split: str,
+        *,
+        path: str,
+        test_share: float = 0.3,
+        flippable: bool = True,
+    ) -> None:
+        if Path(path).is_absolute() or ".." in Path(path).parts:
+            raise UserError(f"folder: path is {path!r}; it must lie in a data root, such as 'mine'")
+        if not 0 < test_share < 1:
+            raise UserError(f"folder: test_share is {test_share}; it must be between 0 and 1")
+        folder = find(roots, [path], Path.is_dir)
+        if folder is None:
+            raise UserError(
+                f"folder: no videos; {searched(roots, [path])}; place them in {path}/<class>/ of a "
+                f"folder named by --data or HARNESS_DATA"
+            )
+        self.title = f"folder/{path}"
+        self.flippable = flippable
+        self.files: list[Path] = []
+        self._folder, self._split, self._test_share = folder, split, test_share
+        self._given = (folder / "train").is_dir() and (folder / "test").is_dir()
+        if not re.fullmatch("01" if self._given else r"\d\d", split):
+            allowed = (
+                "'01', since train/ and test/ exist" if self._given else "'01', '02' and so on"
+            )
+            raise UserError(f"{self.title}: no split {split!r}; allowed: {allowed}")
+        self.classes = subfolders(folder / "train" if self._given else folder)
+
+    def clips(self) -> list[Clip]:
+        """Every clip of the split; UserError for a class without videos to train or to test on."""
+        if self._given:
+            return self._read("train") + self._read("test")
+        clips = self._read("")
+        test = hold_out(clips, self._test_share, lambda clip: clip.group, salt=self._split)
+        for label in {c.label for c in clips} - {c.label for c in clips if c.group in test}:
+            raise UserError(
+                f"{self._folder / self.classes[label]}: none of its groups of videos fits in a "
+                f"test_share of {self._test_share}; add some, or sort all into train/ and test/"
+            )
+        return [replace(c, subset="test" if c.group in test else "train") for c in clips]
+
+    def write(self, _progress: Progress) -> None:
+        """Nothing: the videos are the user's."""
+
+    def _read(self, subset: str) -> list[Clip]:
+        top = self._folder / subset
+        odd = sorted(set(subfolders(top)) ^ set(self.classes))
+        if odd:
+            raise UserError(
+                f"{self._folder}: {odd[0]!r} is a class in only one of train/ and test/"
+            )
+        clips = []
+        for label, name in enumerate(self.classes):
+            videos = [path for path in sorted((top / name).iterdir()) if is_video(path)]
+            if not videos:
+                raise UserError(f"{top / name}: no videos in it ({', '.join(SUFFIXES)})")
+            for path in videos:
+                grouped = GROUP.match(path.stem)
+                group = f"{name}/{grouped[0] if grouped else path.name}"
+                id = path.relative_to(self._folder).as_posix()
+                clips.append(Clip(id=id, path=path, label=label, group=group, subset=subset))
+        return clips
+
+
+def subfolders(folder: Path) -> list[str]:
+    """The names of the classes: all sub-folders but hidden ones."""
+    names = sorted(e.name for e in folder.iterdir() if e.is_dir() and not e.name.startswith("."))
+    if not names:
+        raise UserError(f"{folder}: no videos in it; place them in a sub-folder for each class")
+    return names
+
+
+def is_video(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

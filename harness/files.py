@@ -1,0 +1,67 @@
+"""Files that are either whole or absent: written beside their place, synced, then renamed."""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into the user's error that it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(f"{path}: the disk is full; free some space and run again") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+        raise
+
+
+def write_atomic(path: Path, content: bytes, *, replace: bool = True) -> bool:
+    """Write a whole file or nothing; False if it was there and `replace` is false."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with beside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                beside.replace(path)
+                return True
+            try:
+                os.link(beside, path)  # fails where a rename would overwrite: the first writer wins
+            except FileExistsError:
+                return False
+            return True
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any, *, replace: bool = True) -> bool:
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    return write_atomic(path, (text + "\n").encode(), replace=replace)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(content: Any) -> str:
+    """The sha256 of a value's canonical JSON.
+
+    >>> digest({"b": 1, "a": [2.0]}) == digest({"a": [2.0], "b": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

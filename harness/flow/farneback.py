@@ -1,0 +1,39 @@
+"""Polynomial expansion.
+
+Farnebäck, "Two-Frame Motion Estimation Based on Polynomial Expansion", SCIA 2003, as OpenCV
+implements it, on a pyramid that halves each level. Frames of any size are accepted.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+
+def farneback(
+    *,
+    levels: int = 3,
+    winsize: int = 15,
+    iterations: int = 3,
+    poly_n: int = 5,
+    poly_sigma: float = 1.1,
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Flow by polynomial expansion.
+
+    Args:
+        levels: pyramid levels, the full resolution included.
+        winsize: side of the averaging window in pixels; larger is smoother.
+        iterations: at each level.
+        poly_n: side of the neighbourhood that a polynomial is fitted to, 5 or 7.
+        poly_sigma: standard deviation of that fit's Gaussian weights, in pixels.
+    """
+
+    def flow(
+        previous: UInt8[np.ndarray, "height width"], following: UInt8[np.ndarray, "height width"]
+    ) -> Float32[np.ndarray, "height width 2"]:
+        return cv2.calcOpticalFlowFarneback(
+            previous, following, None, 0.5, levels, winsize, iterations, poly_n, poly_sigma, 0
+        )
+
+    return flow

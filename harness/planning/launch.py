@@ -1,0 +1,102 @@
+"""From a plan to its records: check everything, prepare the data, train what is not there yet."""
+
+from dataclasses import dataclass
+
+from harness.cell import Cell
+from harness.config.schema import plain
+from harness.files import digest
+from harness.places import Places
+from harness.planning.coordinator import Coordinator, Display, Outdated, owned
+from harness.planning.outcome import Outcome
+from harness.planning.plan import Plan, Task
+from harness.planning.queues import Fixed, Queue
+from harness.results.record import Record
+from harness.results.store import folder_of, load
+from harness.settings import Settings
+from harness.source import prepare_source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """Which records do not count: `fresh` all of them, `failed` those of failures."""
+
+    fresh: bool = False
+    failed: bool = False
+
+
+def launch(
+    plan: Plan, places: Places, settings: Settings, display: Display, again: Again | None = None
+) -> Outcome:
+    """Run a plan to its end; running it twice does nothing the second time.
+
+    Raises:
+        UserError: bad options or data, before anything is trained, or a plan that is at work.
+    """
+    folder = places.runs / plan.name
+    with owned(folder, plan.name):
+        _check(plan, places)
+        hashes = _prepare(plan, places, settings, display)
+        outdated = _outdated(again or Again(), hashes)
+        queues = _queues(plan, places)
+        return Coordinator(places, settings, display, outdated).run(queues)
+
+
+def _queues(plan: Plan, places: Places) -> list[Queue]:
+    if plan.search is None:
+        return [Fixed(plan.cells(places))]
+    from harness.planning.study import Searching, journal
+
+    storage = journal(places.runs / plan.name)
+    return [Searching(plan, task, plan.search, places, storage) for task in plan.tasks]
+
+
+def _check(plan: Plan, places: Places) -> None:
+    """Options and networks of every arm that is still to be trained; torch comes in here."""
+    pending = [task for task in plan.tasks if _has_work(plan, task, places)]
+    if not pending:
+        return
+    from harness.check import check
+
+    for task in pending:
+        check(task.experiment, task.document, places)
+
+
+def _has_work(plan: Plan, task: Task, places: Places) -> bool:
+    if plan.search is not None:
+        return True
+    cells = [task.cell(places, plan.name, s) for s in plan.seeds or task.experiment.seeds]
+    folders = [folder_of(places.runs, plan.name, cell.key) for cell in cells]
+    return not all((folder / "record.json").is_file() for folder in folders)
+
+
+def _prepare(
+    plan: Plan, places: Places, settings: Settings, display: Display
+) -> dict[str, str]:
+    """Write, verify, decode and cache each distinct data section once; its hash by its digest."""
+    sections = {digest(plain(task.experiment.data)): task.experiment.data for task in plan.tasks}
+    return {
+        key: prepare_source(
+            data, places, workers=settings.workers, progress=display.preparing
+        ).cache.hash
+        for key, data in sections.items()
+    }
+
+
+def _outdated(again: Again, hashes: dict[str, str]) -> Outdated:
+    """A record is outdated if it was asked to be, or if the videos are no longer the same."""
+
+    def outdated(cell: Cell, record: Record) -> bool:
+        if record.status == "failed":
+            return again.failed or again.fresh
+        current = hashes.get(digest(cell.config["data"]), record.data_hash)
+        return again.fresh or record.data_hash != current
+
+    return outdated
+
+
+def standing(plan: Plan, places: Places) -> list[Record]:
+    """The records of a plan's fixed cells that exist, in the order of its arms."""
+    paths = [
+        folder_of(places.runs, cell.plan, cell.key) / "record.json" for cell in plan.cells(places)
+    ]
+    return [load(path) for path in paths if path.is_file()]

@@ -1,0 +1,41 @@
+"""Where the coordinator takes its next cell from, and whom it tells what came of it."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from harness.cell import Cell
+from harness.results.record import Record
+
+
+@runtime_checkable
+class Queue(Protocol):
+    """`next` gives a cell, or None when there is none now; `finished` says there will be none."""
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def finished(self) -> bool: ...
+
+    def next(self) -> Cell | None: ...
+
+    def tell(self, cell: Cell, record: Record) -> None: ...
+
+
+class Fixed:
+    """Cells that are known beforehand, in order."""
+
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        self._cells = deque(cells)
+        self.total = len(self._cells)
+
+    @property
+    def finished(self) -> bool:
+        return not self._cells
+
+    def next(self) -> Cell | None:
+        return self._cells.popleft() if self._cells else None
+
+    def tell(self, cell: Cell, record: Record) -> None:
+        """Nothing here depends on a result."""

@@ -1,0 +1,13 @@
+"""A plan at work that nobody watches; see `Display` in coordinator.py."""
+
+from harness.cell import Cell
+from harness.results.record import Record
+
+
+class Silent:
+    """Says nothing; failures are in the records."""
+
+    def preparing(self, done: int, total: int, what: str) -> None: ...
+    def started(self, cell: Cell) -> None: ...
+    def progress(self, cell: Cell, facts: dict[str, object]) -> None: ...
+    def finished(self, cell: Cell, record: Record, *, reused: bool) -> None: ...

@@ -1,0 +1,125 @@
+"""The search of one task: Optuna proposes, the records decide what Optuna knows.
+
+The journal is settled from the records whenever a search starts, so a coordinator that was killed
+loses nothing: a trial that was running keeps its number and its parameters, its cell keeps its key,
+and the training goes on from its checkpoint.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from harness.cell import Cell
+from harness.errors import UserError
+from harness.places import Places
+from harness.planning import SAMPLERS
+from harness.planning.plan import Plan, Task
+from harness.planning.space import Dimension
+from harness.planning.sweepfile import Search
+from harness.results.record import Record
+
+def journal(folder: Path) -> BaseStorage:
+    path = str(folder / "study.journal")
+    return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+
+
+class Searching:
+    """A queue of one task: its trials, then the confirmation of the best of them."""
+
+    def __init__(self, plan: Plan, task: Task, search: Search, places: Places, storage: BaseStorage):
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.plan, self.task, self.search, self.places = plan, task, search, places
+        dataset = task.cell(places, plan.name, 0).dataset
+        self.study = optuna.create_study(
+            storage=storage,
+            study_name=f"{task.arm} | {dataset} | {task.experiment.data.split}",
+            sampler=SAMPLERS[search.sampler.name](**search.sampler.options),
+            direction=search.direction,
+            load_if_exists=True,
+        )
+        for params in search.enqueue:
+            self.study.enqueue_trial(stored(params, plan.space), skip_if_exists=True)
+        self._interrupted = deque(self._running())
+        self._open: dict[str, list[Trial]] = {}  # by cell key: the trials that wait for its record
+        self._confirm: deque[Cell] | None = None
+
+    @property
+    def total(self) -> int:
+        return self.search.trials + min(self.plan.confirm.top_k, self.search.trials) * len(
+            self.plan.confirm.seeds
+        )
+
+    @property
+    def finished(self) -> bool:
+        return self._confirm is not None and not self._confirm
+
+    def next(self) -> Cell | None:
+        if self._interrupted:
+            return self._cell(self._interrupted.popleft())
+        if self._started() < self.search.trials:
+            return self._cell(self.study.ask())
+        if self._open:
+            return None
+        if self._confirm is None:
+            self._confirm = deque(self._best())
+        return self._confirm.popleft() if self._confirm else None
+
+    def tell(self, cell: Cell, record: Record) -> None:
+        """A trial that proposed what another had proposed is told the same value."""
+        for trial in self._open.pop(cell.key, []):
+            if record.status == "done":
+                self.study.tell(trial, self._value(record))
+            else:
+                self.study.tell(trial, state=TrialState.FAIL)
+
+    def _value(self, record: Record) -> float:
+        value = record.metrics.get(self.search.objective)
+        if value is None:
+            measured = ", ".join(sorted(record.metrics))
+            raise UserError(
+                f"search.objective: {self.search.objective!r} was not measured (there are "
+                f"{measured}); a search needs validation clips, for example data.val: {{share: 0.2}}"
+            )
+        return value
+
+    def _cell(self, trial: Trial) -> Cell:
+        values = [(d.key, d.suggest(trial)) for d in self.plan.space]
+        task = self.task.changed(values, f"trial {trial.number}")
+        seed = (self.plan.seeds or task.experiment.seeds)[0]
+        cell = task.cell(self.places, self.plan.name, seed, trial=trial.number, stage="search")
+        self._open.setdefault(cell.key, []).append(trial)
+        return cell
+
+    def _running(self) -> Iterator[Trial]:
+        for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            yield Trial(self.study, frozen._trial_id)
+
+    def _started(self) -> int:
+        waiting = (TrialState.WAITING,)
+        everything = self.study.get_trials(deepcopy=False)
+        return sum(trial.state not in waiting for trial in everything)
+
+    def _best(self) -> Iterator[Cell]:
+        """The best trials' settings with fresh seeds; equal settings count once."""
+        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        sign = -1 if self.search.direction == "maximize" else 1
+        chosen: dict[str, FrozenTrial] = {}
+        for frozen in sorted(done, key=lambda t: (sign * (t.value or 0.0), t.number)):
+            chosen.setdefault(repr(sorted(frozen.params.items())), frozen)
+        for frozen in list(chosen.values())[: self.plan.confirm.top_k]:
+            values = [(d.key, d.suggest(Trial(self.study, frozen._trial_id))) for d in self.plan.space]
+            task = self.task.changed(values, f"trial {frozen.number}")
+            for seed in self.plan.confirm.seeds:
+                yield task.cell(
+                    self.places, self.plan.name, seed, trial=frozen.number, stage="confirm"
+                )
+
+
+def stored(params: dict[str, object], space: list[Dimension]) -> dict[str, object]:
+    dimensions = {d.key: d for d in space}
+    return {key: dimensions[key].stored(value) for key, value in params.items()}

@@ -1,0 +1,50 @@
+"""A worker: one process, one cell, told everything in one message.
+
+It ignores Ctrl-C, which reaches the whole terminal: the coordinator asks it to stop through the
+channel, and a coordinator that is gone counts as having asked.
+"""
+
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+
+from harness.cell import Cell
+from harness.files import write_atomic
+from harness.places import Places
+from harness.planning.outcome import failed_record
+from harness.results.store import folder_of, save
+from harness.settings import Settings
+
+
+def work(cell: Cell, places: Places, settings: Settings, pipe: Connection) -> None:
+    """Entry point of the process; its last act is to have written the cell's record."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING, format=f"[{cell.label}] %(message)s")
+    from harness.execute import execute
+    from harness.train.progress import StoppedError
+
+    folder = folder_of(places.runs, cell.plan, cell.key)
+
+    def tell(event: str, facts: Mapping[str, object]) -> bool:
+        """Send, and learn whether to go on; the pipe breaks when the coordinator is gone."""
+        try:
+            pipe.send((event, dict(facts)))
+            return not pipe.poll()
+        except OSError:
+            return False
+
+    try:
+        execute(cell, places, settings, tell)
+    except StoppedError:
+        sys.exit(0)
+    except Exception as error:  # an outcome of this cell, recorded with its traceback
+        text = traceback.format_exc()
+        write_atomic(folder / "error.txt", text.encode())
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        save(failed_record(cell, reason), folder)
+        sys.exit(1)
+
+

@@ -1,0 +1,82 @@
+"""Tables of named components, imported on first use.
+
+A table maps a public name to "module:attribute". Listing it imports nothing, so
+`harness show` and `--help` stay instant; looking a name up imports that one module.
+A target may end in "@2": the component's revision, raised when its behaviour changes,
+so that cells trained before the change are not mistaken for cells trained after it.
+
+Installed packages add components through entry points of the group "harness.<kind>",
+for example `[project.entry-points."harness.fusion"]`. A name in the table always wins.
+"""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from inspect import Parameter, signature
+from typing import Any
+
+from harness.errors import UserError
+
+
+def hint(given: object, allowed: Mapping[str, object] | list[str]) -> str:
+    """The end of an error about a wrong name.
+
+    >>> hint("rot", ["root", "power"])
+    "did you mean 'root'? (allowed: power, root)"
+    """
+    names = sorted(set(allowed))
+    close = get_close_matches(str(given), names, n=1)
+    listed = f"allowed: {', '.join(names)}" if names else "none are allowed here"
+    return f"did you mean {close[0]!r}? ({listed})" if close else listed
+
+
+class Registry(Mapping[str, Any]):
+    """A read-only mapping from names to components of one kind.
+
+    >>> maths = Registry("operation", root="math:sqrt", power="math:pow@2")
+    >>> maths["root"](9.0), maths.revision("power")
+    (3.0, 2)
+    >>> maths["rot"]
+    Traceback (most recent call last):
+    ...
+    harness.errors.UserError: no operation named 'rot'; did you mean 'root'? (allowed: power, root)
+    """
+
+    def __init__(self, kind: str, /, **targets: str) -> None:
+        self.kind = kind
+        self._own = targets
+
+    @cached_property
+    def _targets(self) -> dict[str, str]:
+        installed = {e.name: e.value for e in entry_points(group=f"harness.{self.kind}")}
+        return installed | self._own
+
+    def _target(self, name: str) -> tuple[str, str]:
+        if name not in self:
+            raise UserError(f"no {self.kind} named {name!r}; {hint(name, self)}")
+        target, _, revision = self._targets[name].partition("@")
+        return target, revision
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = self._target(name)[0].partition(":")
+        return getattr(import_module(module), attribute)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._targets
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._targets))
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def revision(self, name: str) -> int:
+        """The component's revision; known without importing it."""
+        return int(self._target(name)[1] or 1)
+
+    def options(self, name: str) -> dict[str, Parameter]:
+        """The options that YAML may give: the component's keyword-only parameters."""
+        parameters = signature(self[name]).parameters
+        return {k: p for k, p in parameters.items() if p.kind is Parameter.KEYWORD_ONLY}

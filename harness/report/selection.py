@@ -1,0 +1,124 @@
+"""Which records a table compares: filtered, ranked stages only, the latest of each, one protocol.
+
+A run that was trained again stands beside its old record; the latest one counts, and the others
+are counted as stale. Runs of a search are never ranked: their settings were chosen on what they
+scored.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from harness.errors import UserError
+from harness.results.record import Record
+
+RANKED = ("run", "confirm")
+FIELDS = ("plan", "arm", "dataset", "split", "seed", "stage", "status")
+
+
+def read(record: Record, name: str) -> Any:
+    """A field of the record, or of its configuration by a dotted path; None where it has none.
+
+    A component stands for its name: `config.model.fusion` is `config.model.fusion.name`.
+    """
+    if name in FIELDS:
+        return getattr(record, name)
+    value: Any = {"config": record.config}
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value.get("name") if isinstance(value, Mapping) else value
+
+
+def check_field(name: str, records: Sequence[Record]) -> None:
+    """Raises UserError where no record has the field."""
+    paths = {path for r in records for path in _paths(r.config, "config")}
+    if name in FIELDS or name in paths:
+        return
+    close = get_close_matches(name, [*FIELDS, *sorted(paths)], n=1)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    allowed = f"{', '.join(FIELDS)}, or a path such as config.model.fusion.name"
+    raise UserError(f"no record has the field {name!r}; {guess}(allowed: {allowed})")
+
+
+def select(
+    records: Sequence[Record], where: Mapping[str, Any] | None = None
+) -> tuple[list[Record], int]:
+    """The records that a table compares, and how many older ones they replace.
+
+    `where` maps a field to the value it must have, or to a list of them.
+    Raises UserError for a field nobody has, a filter that leaves nothing, and mixed protocols.
+    """
+    kept = [r for r in records if r.stage in RANKED]
+    if not kept:
+        raise UserError(
+            f"none of {len(records)} records is of the stage {' or '.join(RANKED)}: nothing to rank"
+        )
+    for name, wanted in (where or {}).items():
+        check_field(name, kept)
+        values = wanted if isinstance(wanted, list) else [wanted]
+        found = list(dict.fromkeys(str(read(r, name)) for r in kept))
+        kept = [r for r in kept if read(r, name) in values]
+        if not kept:
+            raise UserError(
+                f"where: {name}: {wanted!r} leaves no record (there are: {', '.join(found)})"
+            )
+    latest = _latest(kept)
+    _check_protocol(latest)
+    return latest, len(kept) - len(latest)
+
+
+def name_rows(records: Sequence[Record], rows: str) -> list[str]:
+    """The row that each record belongs to.
+
+    Where an arm was confirmed with the settings of several trials, each of them is a row.
+    """
+    trials = {arm: {r.trial for r in records if r.arm == arm} for arm in {r.arm for r in records}}
+
+    def name(record: Record) -> str:
+        if rows == "arm" and len(trials[record.arm]) > 1 and record.trial is not None:
+            return f"{record.arm} #{record.trial}"
+        value = read(record, rows)
+        return "none" if value is None else str(value)
+
+    return [name(record) for record in records]
+
+
+def account(record: Record) -> str:
+    """What became of a run that did not finish, in one line."""
+    place = f"{record.arm} on {record.dataset}/{record.split}, seed {record.seed}"
+    return f"{place}: {record.status}: {record.reason}"
+
+
+def _latest(records: Sequence[Record]) -> list[Record]:
+    """One record for each arm, data set, split, seed, stage and trial, in the given order."""
+    standing: dict[tuple[Any, ...], Record] = {}
+    for record in records:
+        identity = (
+            *(record.arm, record.dataset, record.split),
+            *(record.seed, record.stage, record.trial),
+        )
+        old = standing.setdefault(identity, record)
+        if (record.started, record.key) > (old.started, old.key):
+            standing[identity] = record
+    return list(standing.values())
+
+
+def _check_protocol(records: Sequence[Record]) -> None:
+    first: dict[tuple[str, str], Record] = {}
+    for record in records:
+        if record.status != "done":
+            continue
+        other = first.setdefault((record.dataset, record.split), record)
+        if other.protocol != record.protocol:
+            raise UserError(
+                f"{record.dataset}/{record.split} was evaluated under two protocols: "
+                f"{other.protocol} (arm {other.arm!r}) and {record.protocol} (arm {record.arm!r}); "
+                "they cannot share a table: choose one with `where`, or run the other again"
+            )
+
+
+def _paths(tree: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in tree.items():
+        yield f"{prefix}.{key}"
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{prefix}.{key}")

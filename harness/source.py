@@ -1,0 +1,80 @@
+"""From an experiment to its clips: the data set, its cache, its subsets. No torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.config.experiment import Data
+from harness.config.options import bind
+from harness.data import DATASETS
+from harness.data.cache import Cache
+from harness.data.carve import carve
+from harness.data.clip import Clip, Progress
+from harness.data.prepare import prepare
+from harness.errors import UserError
+from harness.flow import FLOWS
+from harness.places import Places
+
+
+@dataclass(frozen=True)
+class Source:
+    """A prepared data set: `subsets` are the readable clips of train, val and test."""
+
+    classes: tuple[str, ...]
+    cache: Cache
+    subsets: Mapping[str, list[Clip]]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counts = {name: len(clips) for name, clips in self.subsets.items()}
+        return counts | {"quarantined": len(self.cache.quarantined)}
+
+
+def open_dataset(data: Data, places: Places) -> Any:
+    """The data set with its annotations read; UserError if a list or a root is missing."""
+    options = bind(DATASETS, data.name, data.options)
+    dataset = DATASETS[data.name](places.data, places.cache, data.split, **options)
+    if data.clip.flip and not dataset.flippable:
+        raise UserError(
+            f"data.clip.flip: a mirrored clip of {dataset.title} has another label; set it to false"
+        )
+    return dataset
+
+
+def prepare_source(data: Data, places: Places, *, workers: int, progress: Progress) -> Source:
+    """Write, verify, decode and cache what is not there yet, then open it."""
+    dataset = open_dataset(data, places)
+    dataset.write(progress)
+    clips = dataset.clips()
+    cache = prepare(
+        clips,
+        folder=places.cache,
+        resize=data.resize,
+        flow=data.flow.name,
+        flow_options=bind(FLOWS, data.flow.name, data.flow.options),
+        bound=data.flow.bound,
+        workers=workers,
+        progress=progress,
+    )
+    readable = [clip for clip in clips if clip.id not in cache.quarantined]
+    _require_every_class(readable, dataset)
+    return Source(tuple(dataset.classes), cache, _subsets(readable, data))
+
+
+def _subsets(clips: list[Clip], data: Data) -> dict[str, list[Clip]]:
+    train = [clip for clip in clips if clip.subset == "train"]
+    test = [clip for clip in clips if clip.subset == "test"]
+    if data.val is None:
+        return {"train": train, "val": [], "test": test}
+    kept, val = carve(train, data.val.share, data.val.by)
+    return {"train": kept, "val": val, "test": test}
+
+
+def _require_every_class(clips: list[Clip], dataset: Any) -> None:
+    present = {clip.label for clip in clips if clip.subset == "train"}
+    absent = [name for label, name in enumerate(dataset.classes) if label not in present]
+    if absent:
+        raise UserError(
+            f"{dataset.title}: no readable training video of {', '.join(absent[:5])}; "
+            "`harness doctor` tells which decoders work here"
+        )

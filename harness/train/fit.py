@@ -1,0 +1,76 @@
+"""Training and evaluation with Lightning, stripped to what a cell needs.
+
+No progress bar, logger or summary of Lightning's own: the coordinator shows progress, the tracker
+logs, the record keeps. `last.ckpt` is written after every epoch and an interrupted run goes on.
+"""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from harness.train.checkpoint import LastCheckpoint
+from harness.train.loaders import Loader
+from harness.train.module import Classifier
+from harness.train.progress import Channel, Report
+
+
+def trainer_for(folder: Path, epochs: int, channel: Channel | None, device: str) -> pl.Trainer:
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    callbacks: list[pl.Callback] = []
+    if channel is not None:  # the checkpoint first: who is stopped has saved the epoch
+        callbacks = [LastCheckpoint(folder / "last.ckpt"), Report(channel)]
+    return pl.Trainer(
+        max_epochs=epochs,
+        accelerator=device,
+        devices=1,
+        callbacks=callbacks,
+        deterministic="warn",
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def fit(trainer: pl.Trainer, module: Classifier, train: Loader, val: Loader | None) -> None:
+    """Train to the last epoch, from `last.ckpt` if there is one; end with the scores of `val`."""
+    last = Path(trainer.default_root_dir) / "last.ckpt"
+    train.epoch = lambda: trainer.current_epoch
+    if val is not None:
+        module.evaluate_on(labels_of(val), module.network.classes)
+    with quiet():
+        trainer.fit(
+            module,
+            train_dataloaders=train,
+            val_dataloaders=val,
+            ckpt_path=last if last.is_file() else None,
+            weights_only=True,
+        )
+
+
+def score(trainer: pl.Trainer, module: Classifier, loader: Loader) -> dict[str, Tensor]:
+    """The log-scores of every video, by head: (videos, classes)."""
+    module.evaluate_on(labels_of(loader), module.network.classes)
+    with quiet():
+        trainer.test(module, dataloaders=loader, verbose=False)
+    return {head: scores.compute().cpu() for head, scores in module.scores.items()}
+
+
+def labels_of(loader: Loader) -> Tensor:
+    return torch.tensor(loader.batches.labels, dtype=torch.long)
+
+
+class quiet(warnings.catch_warnings):  # noqa: N801 (reads as a verb)
+    """Lightning's advice on loader workers is wrong for cached data (see loaders.py)."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        return entered

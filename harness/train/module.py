@@ -1,0 +1,107 @@
+"""The one LightningModule: losses, video scores, optimiser. Policy lives in the experiment."""
+
+from math import isfinite
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.config.experiment import Eval, Train
+from harness.errors import UserError
+from harness.models.two_stream import TwoStream
+from harness.optim import OPTIMIZERS, SCHEDULES
+from harness.train.metrics import VideoScores, accuracies
+
+Batch = dict[str, Tensor]
+
+
+class NotANumberError(Exception):
+    """The loss stopped being a number; the record says at which epoch."""
+
+
+class Classifier(pl.LightningModule):
+    """Trains a `TwoStream` network and keeps the scores of every video that it evaluates."""
+
+    def __init__(self, network: TwoStream, train: Train, evaluation: Eval, steps: int) -> None:
+        super().__init__()
+        self.network = network
+        self.settings = train
+        self.evaluation = evaluation
+        self.steps = steps
+        self.separate = trains_separately(network, train)
+        self.labels: Tensor = torch.empty(0, dtype=torch.long)  # of the videos under evaluation
+        self.scores = nn.ModuleDict()  # one VideoScores a head
+        self.logged: dict[str, float] = {}  # the metrics of the epoch, as the record names them
+        self._losses: list[Tensor] = []
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        logits = self.network(batch)
+        loss = self._loss(logits, batch["label"])
+        self._losses.append(loss.detach())
+        return loss
+
+    def _loss(self, logits: Batch, label: Tensor) -> Tensor:
+        heads = ("spatial", "temporal") if self.separate else ("fused",)
+        smoothing = self.settings.label_smoothing
+        return torch.stack(
+            [F.cross_entropy(logits[head], label, label_smoothing=smoothing) for head in heads]
+        ).sum()
+
+    def on_train_epoch_start(self) -> None:
+        self._losses.clear()
+
+    def epoch_metrics(self) -> dict[str, float]:
+        """The metrics of the epoch that ends; NotANumberError if its loss was none."""
+        loss = torch.stack(self._losses).mean().item()
+        if not isfinite(loss):
+            raise NotANumberError(f"the loss is {loss} in epoch {self.current_epoch + 1}")
+        self.logged["train/loss"] = loss
+        return dict(self.logged)
+
+    def evaluate_on(self, labels: Tensor, classes: int) -> None:
+        """Forget earlier scores and make room for those of these videos."""
+        average = self.evaluation.average
+        heads = self.network.heads_reported
+        self.labels = labels
+        self.scores = nn.ModuleDict(
+            {head: VideoScores(len(labels), classes, average) for head in heads}
+        ).to(self.device)
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        for head, logits in self.network(batch).items():
+            self.scores[head].update(batch["video"], logits)
+
+    def on_validation_epoch_end(self) -> None:
+        self.logged.update(self.summary("val"))
+        self.log_dict({k: v for k, v in self.logged.items() if k.startswith("val/")})
+        for scores in self.scores.values():
+            scores.reset()
+
+    def test_step(self, batch: Batch, index: int) -> None:
+        self.validation_step(batch, index)
+
+    def summary(self, subset: str) -> dict[str, float]:
+        """Metrics of the evaluated videos; streams with heads of their own are named in the key."""
+        result: dict[str, float] = {}
+        for head, scores in self.scores.items():
+            prefix = subset if head == "fused" else f"{subset}/{head}"
+            result |= accuracies(scores.compute().cpu(), self.labels, prefix)
+        return result
+
+    def configure_optimizers(self) -> Any:
+        optimizer, schedule = self.settings.optimizer, self.settings.schedule
+        built = OPTIMIZERS[optimizer.name](self.parameters(), **optimizer.options)
+        scheduler = SCHEDULES[schedule.name](built, self.steps, **schedule.options)
+        return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def trains_separately(network: TwoStream, train: Train) -> bool:
+    """Whether each stream has its own loss: as score fusion was published, unless told otherwise."""
+    if train.streams == "separate" and not network.trains_separately:
+        raise UserError(
+            "train.streams: separate needs a fusion of scores (average); streams that meet at a "
+            "feature map are trained jointly"
+        )
+    return network.trains_separately and train.streams != "joint"

@@ -1,0 +1,39 @@
+"""What a training tells the outside while it runs, and how the outside stops it."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+
+SECONDS_BETWEEN_REPORTS = 0.5
+
+# The coordinator's end: (event, facts) -> whether to go on.
+Channel = Callable[[str, Mapping[str, object]], bool]
+
+
+class StoppedError(Exception):
+    """Asked to stop, or the one who asked for the training is gone; the checkpoint stays."""
+
+
+class Report(pl.Callback):
+    """Sends progress at most twice a second, and the metrics of every epoch."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self._next = 0.0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + SECONDS_BETWEEN_REPORTS
+        total = int(trainer.estimated_stepping_batches)
+        self._tell("step", {"step": trainer.global_step, "steps": total})
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        facts = {"epoch": trainer.current_epoch + 1, "metrics": module.epoch_metrics()}
+        self._tell("epoch", facts)
+
+    def _tell(self, event: str, facts: Mapping[str, object]) -> None:
+        if not self.channel(event, facts):
+            raise StoppedError

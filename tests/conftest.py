@@ -1,0 +1,33 @@
+"""What all tests share: one torch thread, how deep to go, and where real clips are."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+SOAK = bool(os.environ.get("HARNESS_SOAK"))
+
+quiet = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("test", max_examples=25, derandomize=True, **quiet)
+settings.register_profile("soak", max_examples=500, **quiet)
+settings.load_profile("soak" if SOAK else "test")
+
+torch.set_num_threads(1)
+os.environ["WANDB_MODE"] = "offline"  # no test may reach out, whoever is logged in
+
+
+@pytest.fixture
+def depth():
+    """`depth(2, 20)`: how often to do something, in `make test` and in `make soak`."""
+    return lambda small, large: large if SOAK else small
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> Path:
+    """The folder of real clips; tests that need it are skipped where it is not set."""
+    root = os.environ.get("HARNESS_TEST_DATA")
+    if not root:
+        pytest.skip("set HARNESS_TEST_DATA to the folder of real clips")
+    return Path(root)

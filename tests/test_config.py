@@ -1,0 +1,184 @@
+"""Experiment files: what is read, what is refused, and how the refusal reads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from harness.config.document import Document
+from harness.config.experiment import Experiment, load_experiment
+from harness.config.json_schema import json_schema
+from harness.config.options import check_options
+from harness.config.schema import build, components, plain
+from harness.errors import UserError
+
+BASE = """
+name: base
+data: {name: moving_shapes, task: bind, flow: {name: dis, preset: fast, bound: 8}}
+model:
+  spatial: {backbone: tiny2d, input: rgb}
+  temporal: {backbone: {name: tiny2d, width: 8}, input: flow_stack, conv: winograd}
+  fusion: {name: conv, kernel_size: 3}
+train: {epochs: 2}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def file(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    file("base.yaml", BASE)
+    return file
+
+
+def read(path: Path, *overrides: str) -> Experiment:
+    return load_experiment(path, overrides)[0]
+
+
+def refused(path: Path, *overrides: str) -> str:
+    with pytest.raises(UserError) as error:
+        read(path, *overrides)
+    return str(error.value).replace(str(path.parent) + "/", "")
+
+
+def test_short_forms_and_defaults(write):
+    experiment = read(write("x.yaml", BASE))
+    assert experiment.model.spatial.backbone.name == "tiny2d"
+    assert experiment.model.temporal.conv.algorithm.name == "winograd"
+    assert experiment.model.temporal.conv.operator.name == "standard"
+    assert experiment.data.options == {"task": "bind"}
+    assert experiment.data.flow.bound == 8
+    assert experiment.seeds == [0]
+
+
+def test_a_child_changes_its_base_key_by_key(write):
+    path = write("child.yaml", "extends: base.yaml\nname: child\ntrain: {batch_size: 4}\n")
+    experiment = read(path)
+    assert (experiment.train.epochs, experiment.train.batch_size) == (2, 4)
+    assert experiment.model.fusion.options == {"kernel_size": 3}
+
+
+def test_another_component_does_not_inherit_the_options_of_the_old_one(write):
+    text = "extends: base.yaml\nname: c\nmodel: {fusion: average}\ndata: {flow: farneback}\n"
+    experiment = read(write("child.yaml", text))
+    assert experiment.model.fusion.options == {}
+    assert experiment.data.flow.options == {}
+    assert experiment.data.flow.bound == 8  # a field of every flow, not an option of one
+    assert read(write("x.yaml", BASE), "model.fusion.name=sum").model.fusion.options == {}
+
+
+def test_a_stream_can_be_taken_away_but_not_both(write):
+    assert read(write("x.yaml", BASE), "model.temporal=null").model.temporal is None
+    message = refused(write("x.yaml", BASE), "model.temporal=null", "model.spatial=null")
+    assert "x.yaml:4: model: needs at least one stream" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("modle: {}", "x.yaml:9: modle: unknown key; did you mean 'model'?"),
+        ("seeds: 3", "x.yaml:9: seeds: expected list of int, got 3"),
+        ("seeds: [0, -1]", "x.yaml:9: seeds: must be at least 0, got -1"),
+        ("eval: {views: many}", "x.yaml:9: eval.views: expected int, got 'many'"),
+        ("eval: {mirror: 1}", "x.yaml:9: eval.mirror: expected true or false, got 1"),
+        ("eval: {average: logit}", "'logit' is not allowed; did you mean 'logits'?"),
+        ("eval: 3", "x.yaml:9: eval: expected a mapping, got 3"),
+        ("train: {epochs: 3}", "x.yaml:9: not valid YAML: found duplicate key"),
+        ("eval: {views: '${train.epoch}'}", "Interpolation key 'train.epoch' not found"),
+        ("eval: {views: '${oc.env:HOME}'}", "reaches outside the file"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(write, line, message):
+    assert message in refused(write("x.yaml", BASE + line + "\n"))
+
+
+def test_all_mistakes_are_told_at_once(write):
+    text = BASE.replace("tiny2d", "tiny2", 1).replace("epochs: 2", "epoch: 2, lr: 1")
+    message = refused(write("x.yaml", text), "model.fusion=cnov", "data.split=01")
+    assert message.splitlines() == [
+        "--set data.split: data.split: expected text, got 1; put it in quotes, as it is to be read",
+        "x.yaml:5: model.spatial.backbone.name: no backbone named 'tiny2'; did you mean 'tiny2d'? "
+        "(allowed: r3d_18, resnet18, resnet50, tiny2d, tiny3d)",
+        "--set model.fusion: model.fusion.name: no fusion named 'cnov'; did you mean 'conv'? "
+        "(allowed: average, concat, conv, max, sum)",
+        "x.yaml:8: train.epoch: unknown key; did you mean 'epochs'? (allowed: batch_size, epochs, "
+        "init_from, label_smoothing, optimizer, schedule, streams)",
+        "x.yaml:8: train.lr: unknown key; allowed: batch_size, epochs, init_from, label_smoothing, "
+        "optimizer, schedule, streams",
+    ]
+
+
+def test_options_are_bound_to_the_signature(write):
+    path = write("x.yaml", BASE.replace("kernel_size: 3", "kernal_size: 3"))
+    experiment, document = load_experiment(path, ["model.temporal.backbone.width=wide"])
+    with pytest.raises(UserError) as error:
+        check_options(experiment, document)
+    lines = str(error.value).splitlines()
+    assert "--set model.temporal.backbone.width: model.temporal.backbone.width: expected int" in lines[0]
+    assert "x.yaml:7: model.fusion.kernal_size: fusion 'conv' has no such option" in lines[1]
+    assert "did you mean 'kernel_size'?" in lines[1]
+
+
+def test_missing_files_and_circles(write):
+    assert "no such file; did you mean 'base.yaml'?" in refused(write("x.yaml", BASE).with_name("bas.yaml"))
+    assert "'gone.yaml': no such file" in refused(write("x.yaml", "extends: gone.yaml\nname: x\n"))
+    write("a.yaml", "extends: b.yaml\nname: a\n")
+    assert "extends itself: b.yaml -> a.yaml -> b.yaml" in refused(
+        write("b.yaml", "extends: a.yaml\nname: b\n")
+    )
+
+
+def test_what_is_required_and_missing(write):
+    assert refused(write("x.yaml", "name: x\n")).splitlines() == [
+        "x.yaml: data: missing, and has no default",
+        "x.yaml: model: missing, and has no default",
+    ]
+
+
+def test_structure_is_checked_without_torch(write):
+    path = write("x.yaml", BASE)
+    code = (
+        "import sys; from pathlib import Path; from harness.planning.plan import experiment_plan;"
+        f"experiment_plan(Path({str(path)!r})); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_plain_builds_the_same_experiment_again(write):
+    experiment = read(write("x.yaml", BASE))
+    assert build(Experiment, Document(plain(experiment), "again")) == experiment
+
+
+def test_components_are_found_wherever_they_stand(write):
+    found = {".".join(path): c.name for path, _, c in components(read(write("x.yaml", BASE)))}
+    assert found["model.temporal.conv.algorithm"] == "winograd"
+    assert found["data"] == "moving_shapes"
+    assert found["train.schedule"] == "one_cycle"
+    assert len(found) == 11
+
+
+@given(st.sampled_from(["train.epochs", "train.batch_size", "data.clip.frames"]), st.integers(2, 99))
+def test_the_last_override_wins(key, value):
+    path = Path(__file__).parents[1] / "experiments/moving_shapes/late_average.yaml"
+    tree = plain(read(path, f"{key}=7", f"{key}={value}"))
+    for name in key.split("."):
+        tree = tree[name]
+    assert tree == value
+
+
+def test_the_json_schema_accepts_what_the_loader_accepts():
+    schema = Draft202012Validator(json_schema(Experiment))
+    Draft202012Validator.check_schema(schema.schema)
+    assert schema.is_valid(yaml.safe_load(BASE))
+    for right, wrong in {"name: conv": "name: cnov", "input: rgb": "input: flow", "2}": "0}"}.items():
+        assert not schema.is_valid(yaml.safe_load(BASE.replace(right, wrong))), wrong

@@ -1,0 +1,64 @@
+"""Tables as people read them: Markdown and the terminal."""
+
+import io
+
+from rich.console import Console
+
+from harness.report.formats import ColumnSpec, Table, markdown, plain, terminal
+
+COLUMNS = (
+    ColumnSpec(key="arm", title="arm"),
+    ColumnSpec(key="top1", title="top-1", show=lambda v: f"{v:.1f}", better="higher", mark="mark"),
+    ColumnSpec(key="ok", title="ok"),
+)
+ROWS = [
+    {"arm": "conv_fusion", "top1": 87.25, "mark": "best", "ok": True},
+    {"arm": "_a_ | `b`\n<c>", "top1": 9.0, "mark": "tied", "ok": None},
+    {"arm": "光流", "top1": 1.0, "mark": None, "ok": False},
+]
+
+
+def printed(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=100, color_system=None)
+    console.print(terminal(table))
+    return console.file.getvalue()
+
+
+def test_markdown_is_aligned_and_escaped():
+    assert markdown(Table("Fusions", COLUMNS, ROWS, ("± is *not* sd",))) == (
+        "### Fusions\n"
+        "\n"
+        "| arm                        |  top-1 ↑ | ok  |\n"
+        "| -------------------------- | -------: | --- |\n"
+        "| conv_fusion                | **87.2** | yes |\n"
+        "| \\_a\\_ \\| \\`b\\`<br>\\<c\\> |    9.0 ≈ | –   |\n"
+        "| 光流                       |      1.0 | no  |\n"
+        "\n"
+        "- ± is \\*not\\* sd\n"
+    ).replace("–", "\N{EN DASH}")
+
+
+def test_columns_of_numbers_are_known_by_their_values():
+    table = Table("", COLUMNS, ROWS)
+    assert [table.numeric(column) for column in COLUMNS] == [False, True, False]
+
+
+def test_plain_values():
+    assert [plain(v) for v in (3, 0.123456, True, "x", None)] == [
+        *("3", "0.1235", "yes", "x"),
+        "\N{EN DASH}",
+    ]
+
+
+def test_terminal_takes_names_as_text():
+    rows = [{"arm": "[red]x[/red] \x1b[2J", "top1": 1.0, "ok": None, "mark": "tied"}]
+    text = printed(Table("[b]t[/b]", COLUMNS, rows, ("[i]note",)))
+    assert "[b]t[/b]" in text
+    assert "[red]x[/red] \N{REPLACEMENT CHARACTER}[2J" in text
+    assert "1.0 ≈" in text
+    assert "[i]note" in text
+    assert "\x1b" not in text
+
+
+def test_terminal_without_title_or_notes():
+    assert "conv_fusion" in printed(Table("", COLUMNS, ROWS))
