@@ -1,10 +1,10 @@
 """The verbs of the command line as functions; paths in, records and tables out.
 
-    import harness
+import harness
 
-    records = harness.run("experiments/moving_shapes/conv_fusion.yaml", set=["train.epochs=5"])
-    frame = harness.records()  # a pandas data frame, a row per run
-    board = harness.board("leaderboards/demo.yaml")
+records = harness.run("experiments/moving_shapes/conv_fusion.yaml", set=["train.epochs=5"])
+frame = harness.records()  # a pandas data frame, a row per run
+board = harness.board("leaderboards/demo.yaml")
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.places import Places
 from harness.planning.launch import Again, launch
-from harness.planning.silence import Silent
 from harness.planning.plan import BASELINE, Plan, ablation_plan, experiment_plan, sweep_plan
+from harness.planning.silence import Silent
 from harness.report.ablation import ablation
 from harness.report.board import Board, BoardFile
 from harness.report.formats import Table
@@ -61,7 +61,9 @@ def records(places: Places | None = None) -> "pd.DataFrame":
     for record in load_all((places or Places()).runs):
         facts = {name: value for name, value in vars(record).items() if name not in spread}
         for name in spread:
-            facts |= {f"{name}/{k}" if name != "metrics" else k: v for k, v in vars(record)[name].items()}
+            facts |= {
+                f"{name}/{k}" if name != "metrics" else k: v for k, v in vars(record)[name].items()
+            }
         rows.append(facts)
     return pd.DataFrame(rows)
 

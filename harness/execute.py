@@ -9,13 +9,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
-from torch import Tensor
 
-from harness.bench.counts import example, macs, parameters
-from harness.bench.memory import peak_mib
-from harness.bench.timer import latency_ms
+from harness.bench.cost import cost_of
 from harness.cell import Cell, find_weights
 from harness.config.experiment import Experiment
+from harness.files import append_line
 from harness.models.build import network_of
 from harness.models.two_stream import TwoStream
 from harness.places import Places
@@ -26,7 +24,6 @@ from harness.settings import Settings
 from harness.source import Source, prepare_source
 from harness.train.fit import fit, score, trainer_for
 from harness.train.loaders import Loader, batches_of
-from harness.train.metrics import accuracies
 from harness.train.module import Classifier
 from harness.train.progress import Channel
 from harness.train.tracking import Tracker
@@ -50,32 +47,71 @@ def _execute(
     torch.set_num_threads(settings.threads)
     experiment = cell.experiment()
     source = prepare_source(experiment.data, places, workers=1, progress=lambda *_: None)
+    size = source.size(experiment.data)
     tracker = Tracker(cell, folder.parent, settings.wandb)
 
     pl.seed_everything(cell.seed, workers=True, verbose=False)
-    network = network_of(experiment, len(source.classes), source.size)
+    network = network_of(experiment, len(source.classes), size)
     load_weights(network, find_weights(experiment, places))
-    module, trainer, loaders = _assemble(cell, experiment, source, network, folder, settings, channel)
+    loaders = _loaders(cell, experiment, source, network)
+    steps = experiment.train.epochs * len(loaders["train"])
+    module = Classifier(network, experiment.train, experiment.eval, steps)
+    told = _told(channel, tracker, folder / "log.jsonl")
+    trainer = trainer_for(folder, experiment.train.epochs, told, settings.device)
     fit(trainer, module, loaders["train"], loaders.get("val"))
     fitted = perf_counter() - clock
 
-    scores = _final_scores(cell, module, loaders, folder, settings)
-    metrics = dict(module.logged) | _metrics(scores, loaders)
-    metrics["chance"] = 1 / len(source.classes)
-    cost = _cost(experiment, network, source.size) | {"seconds/fit": fitted}
-    save_scores(folder, _arrays(scores, loaders))
+    scored = {name: loaders[name] for name in ("val", "test") if name in loaders}
+    scores, metrics = {}, {"chance": 1 / len(source.classes), **module.logged}
+    for name, loader in scored.items():
+        scores |= score(trainer, module, loader, name)
+        metrics |= module.summary(name)
+    save_scores(folder, scores)
     record = Record(
         **cell.names(),
         status="done",
         data_hash=source.cache.hash,
         metrics=metrics,
-        cost=cost | {"memory_mib": peak_mib()},
+        cost=cost_of(experiment, network, size) | {"seconds/fit": fitted},
         clips=source.counts,
         kernels={stream: report.label for stream, report in network.reports.items()},
-        env=environment() | {"device": str(module.device), "threads": str(torch.get_num_threads())},
+        env=environment() | {"device": str(module.device), "threads": str(settings.threads)},
         started=started.isoformat(timespec="seconds"),
         seconds=perf_counter() - clock,
     )
     save(record, folder)
     tracker.finish({**record.metrics, **record.cost, "status": record.status})
     return record
+
+
+def _loaders(
+    cell: Cell, experiment: Experiment, source: Source, network: TwoStream
+) -> dict[str, Loader]:
+    """The test split only if this cell may open it, and no validation where none was carved."""
+    wanted = [name for name in ("train", "val", "test") if source.subsets[name]]
+    return {
+        name: Loader(
+            batches_of(
+                experiment,
+                source.cache,
+                source.subsets[name],
+                network.modalities,
+                seed=cell.seed,
+                training=name == "train",
+            )
+        )
+        for name in wanted
+        if name != "test" or cell.opens_test
+    }
+
+
+def _told(channel: Channel, tracker: Tracker, log: Path) -> Channel:
+    """The channel, with every epoch also in the cell's log and in W&B."""
+
+    def tell(event: str, facts: Mapping[str, Any]) -> bool:
+        if event == "epoch":
+            tracker.log(facts["metrics"], facts["epoch"])
+            append_line(log, {"event": event, **facts})
+        return channel(event, facts)
+
+    return tell

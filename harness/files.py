@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,10 @@ def digest(content: Any) -> str:
     """
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def append_line(path: Path, content: dict[str, Any]) -> None:
+    """One JSON line more; a line is written in one call, so a kill leaves at most one torn."""
+    line = json.dumps({**content, "time": datetime.now(UTC).isoformat(timespec="milliseconds")})
+    with disk_errors(path), path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")

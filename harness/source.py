@@ -24,6 +24,13 @@ class Source:
     cache: Cache
     subsets: Mapping[str, list[Clip]]
 
+    def size(self, data: Data) -> int:
+        """The side of what the network sees: the crop, or the short side of the frames."""
+        if data.clip.crop is not None:
+            return data.clip.crop
+        first = self.subsets["train"][0]
+        return min(self.cache.rgb(first.id).shape[1:3])
+
     @property
     def counts(self) -> dict[str, int]:
         counts = {name: len(clips) for name, clips in self.subsets.items()}

@@ -7,7 +7,7 @@ from typing import Any
 from harness.results.record import Record
 
 HOSTILE = "<script>document.title='owned'</script>"
-AWKWARD = 'wide "gate" | α & β'
+AWKWARD = 'wide "gate" | naïve & 光流'
 PLACES = {("ucf101", "01"): ("p-ucf", 101, 3783), ("ut_interaction", "02"): ("p-ut", 6, 60)}
 
 # arm: (accuracy on each data set, parameters, MACs, minutes of training, fusion, operator, kernel)

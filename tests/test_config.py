@@ -123,13 +123,18 @@ def test_options_are_bound_to_the_signature(write):
     with pytest.raises(UserError) as error:
         check_options(experiment, document)
     lines = str(error.value).splitlines()
-    assert "--set model.temporal.backbone.width: model.temporal.backbone.width: expected int" in lines[0]
+    assert (
+        "--set model.temporal.backbone.width: model.temporal.backbone.width: expected int"
+        in lines[0]
+    )
     assert "x.yaml:7: model.fusion.kernal_size: fusion 'conv' has no such option" in lines[1]
     assert "did you mean 'kernel_size'?" in lines[1]
 
 
 def test_missing_files_and_circles(write):
-    assert "no such file; did you mean 'base.yaml'?" in refused(write("x.yaml", BASE).with_name("bas.yaml"))
+    assert "no such file; did you mean 'base.yaml'?" in refused(
+        write("x.yaml", BASE).with_name("bas.yaml")
+    )
     assert "'gone.yaml': no such file" in refused(write("x.yaml", "extends: gone.yaml\nname: x\n"))
     write("a.yaml", "extends: b.yaml\nname: a\n")
     assert "extends itself: b.yaml -> a.yaml -> b.yaml" in refused(
@@ -167,7 +172,9 @@ def test_components_are_found_wherever_they_stand(write):
     assert len(found) == 11
 
 
-@given(st.sampled_from(["train.epochs", "train.batch_size", "data.clip.frames"]), st.integers(2, 99))
+@given(
+    st.sampled_from(["train.epochs", "train.batch_size", "data.clip.frames"]), st.integers(2, 99)
+)
 def test_the_last_override_wins(key, value):
     path = Path(__file__).parents[1] / "experiments/moving_shapes/late_average.yaml"
     tree = plain(read(path, f"{key}=7", f"{key}={value}"))
@@ -180,5 +187,9 @@ def test_the_json_schema_accepts_what_the_loader_accepts():
     schema = Draft202012Validator(json_schema(Experiment))
     Draft202012Validator.check_schema(schema.schema)
     assert schema.is_valid(yaml.safe_load(BASE))
-    for right, wrong in {"name: conv": "name: cnov", "input: rgb": "input: flow", "2}": "0}"}.items():
+    for right, wrong in {
+        "name: conv": "name: cnov",
+        "input: rgb": "input: flow",
+        "2}": "0}",
+    }.items():
         assert not schema.is_valid(yaml.safe_load(BASE.replace(right, wrong))), wrong

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from harness.report.formats import ColumnSpec, Table, markdown, plain, terminal
+from harness.report.formats import MISSING, ColumnSpec, Table, markdown, plain, terminal
 
 COLUMNS = (
     ColumnSpec(key="arm", title="arm"),
@@ -25,17 +25,18 @@ def printed(table: Table) -> str:
 
 
 def test_markdown_is_aligned_and_escaped():
-    assert markdown(Table("Fusions", COLUMNS, ROWS, ("± is *not* sd",))) == (
-        "### Fusions\n"
-        "\n"
-        "| arm                        |  top-1 ↑ | ok  |\n"
-        "| -------------------------- | -------: | --- |\n"
-        "| conv_fusion                | **87.2** | yes |\n"
-        "| \\_a\\_ \\| \\`b\\`<br>\\<c\\> |    9.0 ≈ | –   |\n"
-        "| 光流                       |      1.0 | no  |\n"
-        "\n"
-        "- ± is \\*not\\* sd\n"
-    ).replace("–", "\N{EN DASH}")
+    expected = r"""### Fusions
+
+| arm                     |  top-1 ↑ | ok  |
+| ----------------------- | -------: | --- |
+| conv_fusion             | **87.2** | yes |
+| \_a\_ \| \`b\`<br>\<c\> |    9.0 ≈ | -   |
+| 光流                    |      1.0 | no  |
+
+- ± is \*not\* sd
+"""
+    text = markdown(Table("Fusions", COLUMNS, ROWS, ("± is *not* sd",)))
+    assert text.replace(MISSING, "-") == expected
 
 
 def test_columns_of_numbers_are_known_by_their_values():
@@ -46,7 +47,7 @@ def test_columns_of_numbers_are_known_by_their_values():
 def test_plain_values():
     assert [plain(v) for v in (3, 0.123456, True, "x", None)] == [
         *("3", "0.1235", "yes", "x"),
-        "\N{EN DASH}",
+        MISSING,
     ]
 
 

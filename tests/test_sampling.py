@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.data.sampling import ClipSpec, middles, shares, even_windows, random_windows
+from harness.data.sampling import ClipSpec, even_windows, middles, random_windows, shares
 from harness.errors import UserError
 
 SPECS = st.builds(

@@ -23,10 +23,16 @@ def macs(forward: Callable[[], object]) -> int:
     return counter.get_total_flops() // 2
 
 
-def example(modalities: dict[str, int], segments: int, frames: int, size: int) -> dict[str, Tensor]:
+def example(
+    modalities: dict[str, int], segments: int, frames: int, size: int, device: torch.device
+) -> dict[str, Tensor]:
     """One zero sample as the loader gives it: uint8, channels last."""
     shapes = {"rgb": (modalities.get("rgb", 0), 3), "flow": (frames, 2)}
     return {
-        name: torch.zeros(1, segments, shapes[name][0], size, size, shapes[name][1], dtype=torch.uint8)
+        name: torch.zeros(
+            (1, segments, shapes[name][0], size, size, shapes[name][1]),
+            dtype=torch.uint8,
+            device=device,
+        )
         for name in modalities
     }

@@ -44,7 +44,12 @@ def _machine(_: Places) -> Iterator[Finding]:
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     yield "gpu", True, ", ".join(devices) or "none; trainings run on the processor", ""
     compiler = shutil.which(os.environ.get("CXX", "c++"))
-    yield "compiler", compiler is not None, compiler or "none", "install g++ or clang for native kernels"
+    yield (
+        "compiler",
+        compiler is not None,
+        compiler or "none",
+        "install g++ or clang for native kernels",
+    )
 
 
 def _decoders(_: Places) -> Iterator[Finding]:
@@ -90,4 +95,9 @@ def _tracking(_: Places) -> Iterator[Finding]:
 def _versions(_: Places) -> Iterator[Finding]:
     for package, version in environment().items():
         if package not in ("host", "cpu", "cores"):
-            yield package, version != "absent" or package == "decord", version, f"pip install {package}"
+            yield (
+                package,
+                version != "absent" or package == "decord",
+                version,
+                f"pip install {package}",
+            )

@@ -4,7 +4,7 @@ import resource
 import sys
 
 
-def peak_mib() -> float:
-    """High-water mark of the resident set, in MiB."""
+def peak_mb() -> float:
+    """High-water mark of the resident set, in MB of 10^6 bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6

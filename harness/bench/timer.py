@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 
-def latency_ms(call: Callable[[], object], *, warmup: int = 3, repeats: int = 20) -> tuple[float, float]:
+def latency_ms(
+    call: Callable[[], object], *, warmup: int = 3, repeats: int = 20
+) -> tuple[float, float]:
     """(p50, p90) in milliseconds of wall time, in evaluation, waiting for the device each time."""
     times = []
     with torch.inference_mode():

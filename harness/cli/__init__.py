@@ -15,7 +15,7 @@ import typer
 from harness.errors import UserError
 
 COMMANDS = ("run", "sweep", "ablate", "board", "runs", "show", "doctor", "schema", "demo")
-SUMMARY = """Benchmark two-stream video networks: a YAML file in, trained models and a leaderboard out.
+SUMMARY = """Benchmark two-stream video networks: YAML in, trained models and a leaderboard out.
 
 Start with `harness demo`, or `harness run experiments/moving_shapes/late_average.yaml`.
 """

@@ -71,7 +71,9 @@ class Bars(Lines):
     def progress(self, cell: Cell, facts: dict[str, object]) -> None:
         if "steps" in facts:
             task = self._tasks[cell.key]
-            self._bars.update(task, completed=float(str(facts["step"])), total=float(str(facts["steps"])))
+            self._bars.update(
+                task, completed=float(str(facts["step"])), total=float(str(facts["steps"]))
+            )
 
     def finished(self, cell: Cell, record: Record, *, reused: bool) -> None:
         if cell.key in self._tasks:
@@ -87,6 +89,11 @@ def display() -> Iterator[Lines]:
     if not sys.stderr.isatty():
         yield Lines()
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), Remaining())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Remaining(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield Bars(progress)

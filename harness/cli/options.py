@@ -22,7 +22,9 @@ Data = Annotated[
 Cache = Annotated[
     Path, typer.Option("--cache", help="Decoded frames and flow.", envvar="HARNESS_CACHE")
 ]
-Runs = Annotated[Path, typer.Option("--runs", help="Records and checkpoints.", envvar="HARNESS_RUNS")]
+Runs = Annotated[
+    Path, typer.Option("--runs", help="Records and checkpoints.", envvar="HARNESS_RUNS")
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=1, help="Trainings at once [default: cores].")
 ]

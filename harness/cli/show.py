@@ -30,7 +30,9 @@ def command(
     check_format(format)
     if what == "run":
         if key is None:
-            raise UserError("show run: which? give the first letters of a key; `harness runs` lists")
+            raise UserError(
+                "show run: which? give the first letters of a key; `harness runs` lists"
+            )
         emit(record_table(find(load_all(runs), key)), format, output)
         return
     if what not in TABLES:

@@ -16,4 +16,6 @@ def command(file: Path, overrides: Sequence[str], given: Launching) -> None:
     from harness.report.board import BoardFile, board
 
     plan = sweep_plan(file, overrides)
-    carry_out(plan, given, lambda outcome: board(outcome.records, BoardFile(name=plan.name)).table())
+    carry_out(
+        plan, given, lambda outcome: board(outcome.records, BoardFile(name=plan.name)).table()
+    )

@@ -1,0 +1,1 @@
+"""YAML files as typed sections, with the file and line of every value."""

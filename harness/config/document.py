@@ -1,7 +1,7 @@
 """YAML documents whose every value remembers the file and line it came from.
 
-The grammar is OmegaConf's: `1e-3` is a number, duplicate keys are refused, `${train.epochs}` refers to
-another key. Resolvers that reach outside the document (`${oc.env:...}`) are refused: a file must
+The grammar is OmegaConf's: `1e-3` is a number, duplicate keys are refused, `${train.epochs}` refers
+to another key. Resolvers that reach outside the document (`${oc.env:...}`) are refused: a file must
 mean the same everywhere, and a secret must not leak into a record.
 """
 
@@ -64,7 +64,9 @@ def read(path: Path) -> Document:
     except (yaml.YAMLError, OmegaConfBaseException, OSError) as error:
         raise UserError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
-        raise UserError(f"{path}: expected `key: value` lines at the top, got {type(tree).__name__}")
+        raise UserError(
+            f"{path}: expected `key: value` lines at the top, got {type(tree).__name__}"
+        )
     return Document(tree, str(path), {keys: f"{path}:{line}" for keys, line in _lines(node)})
 
 
@@ -93,14 +95,18 @@ def resolve(document: Document) -> Document:
     """Replace `${...}` by the values referred to."""
     for path, value in _leaves(document.tree, ()):
         if isinstance(value, str) and "${oc." in value:
-            raise document.error(path, f"{value!r} reaches outside the file; write the value itself")
+            raise document.error(
+                path, f"{value!r} reaches outside the file; write the value itself"
+            )
     try:
         tree = OmegaConf.to_container(OmegaConf.create(document.tree), resolve=True)
     except OmegaConfBaseException as error:
         path = tuple(str(error.full_key or "").split("."))
         raise document.error(path, str(error).splitlines()[0]) from None
     assert isinstance(tree, dict)
-    return Document({str(key): value for key, value in tree.items()}, document.name, document.origins)
+    return Document(
+        {str(key): value for key, value in tree.items()}, document.name, document.origins
+    )
 
 
 def _lines(node: yaml.Node | None, path: Path_ = ()) -> Iterator[tuple[Path_, int]]:

@@ -1,10 +1,10 @@
 """JSON Schema (draft 2020-12) of a section, so that editors complete and check its files."""
 
-from dataclasses import MISSING, Field, fields
+from dataclasses import Field, fields
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from harness.config.schema import Component, section_of
+from harness.config.schema import Component, required, section_of
 
 SIMPLE: dict[Any, dict[str, Any]] = {
     int: {"type": "integer"},
@@ -28,14 +28,9 @@ def json_schema(section: type) -> dict[str, Any]:
 
 def _section(section: type, table: Any) -> dict[str, Any]:
     hints = get_type_hints(section)
-    properties = {
-        f.name: _field(hints[f.name], f) for f in fields(section) if f.name != "options"
-    }
+    properties = {f.name: _field(hints[f.name], f) for f in fields(section) if f.name != "options"}
     if table is not None:
         properties["name"] = {"enum": list(table)}
-    required = [
-        f.name for f in fields(section) if f.default is MISSING and f.default_factory is MISSING
-    ]
     component = issubclass(section, Component)
     description = (section.__doc__ or "").split("\n\n")[0].replace("\n", " ")
     whole = {
@@ -45,7 +40,7 @@ def _section(section: type, table: Any) -> dict[str, Any]:
         "additionalProperties": component or hasattr(section, "long"),
     }
     if "extends" not in properties:  # what is required may stand in the file that is extended
-        whole["required"] = required
+        whole["required"] = [f.name for f in fields(section) if required(f)]
     if component and table is not None:
         return {"anyOf": [{"enum": list(table)}, whole]}
     return {"anyOf": [{"type": "string"}, whole]} if hasattr(section, "short") else whole

@@ -43,6 +43,6 @@ def check_options(experiment: Any, document: Document) -> None:
 
 
 def _located(path: Path_, message: str, document: Document) -> str:
-    key = message.partition(":")[0]
-    exact = (*path, key)
-    return f"{document.where(exact if exact in document.origins else path)}: {'.'.join(path)}.{message}"
+    exact = (*path, message.partition(":")[0])
+    where = document.where(exact if exact in document.origins else path)
+    return f"{where}: {'.'.join(path)}.{message}"

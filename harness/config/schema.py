@@ -57,23 +57,27 @@ def _section(section: type, tree: Any, path: Path_, document: Document, errors: 
         return None
     known = {f.name: f for f in fields(section) if f.name != "options"}
     values: dict[str, Any] = {}
-    options = {key: value for key, value in tree.items() if key not in known}
-    if issubclass(section, Component):
-        values["options"] = options
-    else:
-        for key in options:
-            near = hint(key, list(known))
-            errors.append(str(document.error((*path, key), f"unknown key; {near}")))
-    hints = get_type_hints(section)
     before = len(errors)
+    extra = {key: value for key, value in tree.items() if key not in known}
+    if issubclass(section, Component):
+        values["options"] = extra
+    else:
+        near = {key: hint(key, list(known)) for key in extra}
+        errors += [str(document.error((*path, k), f"unknown key; {h}")) for k, h in near.items()]
+    hints = get_type_hints(section)
     for name, spec in known.items():
         below = (*path, name)
         if name in tree:
             values[name] = _value(hints[name], spec, tree[name], below, document, errors)
-        elif spec.default is MISSING and spec.default_factory is MISSING:
+        elif required(spec):
             errors.append(f"{document.where(path)}: {'.'.join(below)}: missing, and has no default")
-    if len(errors) > before:
-        return None
+    return None if len(errors) > before else _built(section, values, path, document, errors)
+
+
+def _built(
+    section: type, values: dict[str, Any], path: Path_, document: Document, errors: list[str]
+) -> Any:
+    """The section, which may still refuse values that do not go together."""
     try:
         return section(**values)
     except UserError as error:
@@ -81,8 +85,17 @@ def _section(section: type, tree: Any, path: Path_, document: Document, errors: 
         return None
 
 
+def required(spec: Field[Any]) -> bool:
+    return spec.default is MISSING and spec.default_factory is MISSING
+
+
 def _value(
-    annotation: Any, spec: Field[Any], value: Any, path: Path_, document: Document, errors: list[str]
+    annotation: Any,
+    spec: Field[Any],
+    value: Any,
+    path: Path_,
+    document: Document,
+    errors: list[str],
 ) -> Any:
     inner = section_of(annotation)
     if inner is not None and not (value is None and allows_none(annotation)):

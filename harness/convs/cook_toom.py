@@ -22,8 +22,8 @@ POINTS = tuple(Fraction(p) for p in ("0", "1", "-1", "2", "-2", "1/2", "-1/2"))
 class CookToom(NamedTuple):
     """A^T (m x n), G (n x r) and B^T (n x n)."""
 
-    output: Matrix
-    filter: Matrix
+    inverse: Matrix
+    kernel: Matrix
     data: Matrix
 
 
@@ -31,30 +31,31 @@ class CookToom(NamedTuple):
 def cook_toom(m: int, r: int) -> CookToom:
     """The transforms of F(m, r); ValueError where the points do not reach.
 
-    >>> [[str(value) for value in row] for row in cook_toom(2, 3).output]
+    >>> [[str(value) for value in row] for row in cook_toom(2, 3).inverse]
     [['1', '1', '1', '0'], ['0', '1', '-1', '1']]
     """
     finite = m + r - 2
     if finite > len(POINTS):
         raise ValueError(f"F({m}, {r}) needs {finite} points, got {len(POINTS)}")
-    points = POINTS[:finite]
-    others = [[b for b in points if b != a] for a in points]
-    scales = [prod((a - b for b in rest), start=Fraction(1)) for a, rest in zip(points, others)]
-    # The sign of the first row is free: as usual, its filter value is positive.
-    signs = [-1 if i == 0 and scale < 0 else 1 for i, scale in enumerate(scales)]
-
-    output = [[a**i for a in points] + [Fraction(i == m - 1)] for i in range(m)]
-    filter = [[sign * a**j / s for j in range(r)] for a, s, sign in zip(points, scales, signs)]
-    filter.append([Fraction(j == r - 1) for j in range(r)])
-    data = [[sign * c for c in [*_expand(rest), 0]] for rest, sign in zip(others, signs)]
-    data.append(_expand(list(points)))
-    return CookToom(output, filter, data)
+    points = list(POINTS[:finite])
+    inverse = [[a**i for a in points] + [Fraction(i == m - 1)] for i in range(m)]
+    kernel, data = [], []
+    for a in points:
+        others = [b for b in points if b != a]
+        scale = prod((a - b for b in others), start=Fraction(1))
+        # The sign of a row is free in G and B^T together; as usual, G begins with a positive value.
+        sign = -1 if a == 0 and scale < 0 else 1
+        kernel.append([sign * a**j / scale for j in range(r)])
+        data.append([sign * c for c in [*_expand(others), Fraction(0)]])
+    kernel.append([Fraction(j == r - 1) for j in range(r)])
+    data.append(_expand(points))
+    return CookToom(inverse, kernel, data)
 
 
 def _expand(roots: list[Fraction]) -> list[Fraction]:
     """The coefficients of (x - root) ..., lowest power first."""
     coefficients = [Fraction(1)]
     for root in roots:
-        shifted = [Fraction(0), *coefficients]
-        coefficients = [s - root * c for s, c in zip(shifted, [*coefficients, Fraction(0)])]
+        times_x, constant = [Fraction(0), *coefficients], [*coefficients, Fraction(0)]
+        coefficients = [t - root * c for t, c in zip(times_x, constant, strict=True)]
     return coefficients

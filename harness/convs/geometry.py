@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 Conv = nn.Conv2d | nn.Conv3d
-Subclass = TypeVar("Subclass", nn.Conv2d, nn.Conv3d)
+AnyConv = TypeVar("AnyConv", bound=Conv)
 Axes = tuple[int, int, int]  # frames, height, width; 1 where it holds
 
 GEOMETRY = (
@@ -20,12 +20,13 @@ GEOMETRY = (
 )
 
 
-def like(conv: Conv, kind: type[Subclass]) -> Subclass:
+def like(conv: Conv, kind: type[AnyConv]) -> AnyConv:
     """A `kind` of the same geometry that shares, not copies, the parameters of `conv`."""
     geometry: dict[str, Any] = {name: getattr(conv, name) for name in GEOMETRY}
     new = kind(**geometry, device="meta")
     new.weight, new.bias = conv.weight, conv.bias
-    return new.train(conv.training)
+    new.train(conv.training)
+    return new
 
 
 def unfactorable(conv: Conv) -> str | None:

@@ -14,7 +14,7 @@ class Standard:
 
     KERNEL: ClassVar[str] = "torch"
 
-    def refuses(self, conv: Conv) -> str | None:  # noqa: ARG002
+    def refuses(self, _conv: Conv) -> str | None:
         return "already standard"
 
     def replace(self, conv: Conv) -> nn.Module:

@@ -50,11 +50,9 @@ class Winograd:
         return next((reason for reason, holds in wrong.items() if holds), None)
 
     def replace(self, conv: Conv) -> nn.Module:
-        new: WinogradConv2d | WinogradConv3d
-        if isinstance(conv, nn.Conv2d):
-            new = like(conv, WinogradConv2d)
-        else:
-            new = like(conv, WinogradConv3d)
+        kind: type[WinogradConv2d | WinogradConv3d]
+        kind = WinogradConv2d if isinstance(conv, nn.Conv2d) else WinogradConv3d
+        new = like(conv, kind)
         new.tile = self.tile
         return new
 
@@ -64,7 +62,9 @@ class WinogradConv2d(nn.Conv2d):
 
     tile: int = 2
 
-    def forward(self, input: Float[Tensor, "batch c_in *size"]) -> Float[Tensor, "batch c_out *out"]:
+    def forward(
+        self, input: Float[Tensor, "batch c_in *size"]
+    ) -> Float[Tensor, "batch c_out *out"]:
         return _convolve(input, self, (self.tile, self.tile))
 
 
@@ -73,5 +73,131 @@ class WinogradConv3d(nn.Conv3d):
 
     tile: int = 2
 
-    def forward(self, input: Float[Tensor, "batch c_in *size"]) -> Float[Tensor, "batch c_out *out"]:
+    def forward(
+        self, input: Float[Tensor, "batch c_in *size"]
+    ) -> Float[Tensor, "batch c_out *out"]:
         return _convolve(input, self, (2, self.tile, self.tile))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of an input: `tiles` tiles of n values each give tiles of m outputs.
+
+    `before` is the zero padding at its start; what is missing at its end is zero too.
+    """
+
+    length: int
+    before: int
+    outputs: int
+    m: int
+    r: int
+
+    @property
+    def n(self) -> int:
+        return self.m + self.r - 1
+
+    @property
+    def tiles(self) -> int:
+        return -(-self.outputs // self.m)
+
+
+def _axes(conv: Conv, size: Sequence[int], tile: Sequence[int]) -> list[Axis]:
+    axes = []
+    for i, (length, r) in enumerate(zip(size, conv.kernel_size, strict=True)):
+        before, after = _padding(conv, i)
+        outputs = length + before + after - r + 1
+        if outputs < 1:
+            raise ValueError(f"kernel {conv.kernel_size} is larger than the padded {tuple(size)}")
+        axes.append(Axis(length, before, outputs, tile[i] if r > 1 else 1, r))
+    return axes
+
+
+def _padding(conv: Conv, axis: int) -> tuple[int, int]:
+    if conv.padding == "same":
+        total = conv.kernel_size[axis] - 1
+        return total // 2, total - total // 2
+    pad = 0 if isinstance(conv.padding, str) else conv.padding[axis]
+    return pad, pad
+
+
+@cache
+def _transform(axis: Axis) -> np.ndarray:
+    """Cuts, pads and transforms all tiles of an axis: (n * tiles, length)."""
+    data = _array(cook_toom(axis.m, axis.r).data)
+    reach = (axis.tiles - 1) * axis.m + axis.n
+    matrix = np.zeros((axis.n, axis.tiles, max(reach, axis.before + axis.length)))
+    for i in range(axis.tiles):
+        matrix[:, i, i * axis.m : i * axis.m + axis.n] = data
+    seen = matrix[:, :, axis.before : axis.before + axis.length]
+    return seen.reshape(axis.n * axis.tiles, axis.length)
+
+
+def _array(matrix: Matrix) -> np.ndarray:
+    return np.array(matrix, dtype=np.float64)
+
+
+def _contract(x: Tensor, matrices: Sequence[np.ndarray]) -> Tensor:
+    """Multiply each leading axis of `x` by its matrix, the foremost first."""
+    done, rest = 1, list(x.shape)
+    for array in matrices:
+        rows, columns = array.shape
+        rest = rest[1:]
+        if array.size > 1:  # else it is 1: no kernel on this axis
+            matrix = torch.as_tensor(array, dtype=x.dtype, device=x.device)
+            x = matrix @ x.reshape(done, columns, prod(rest))
+        done *= rows
+    return x
+
+
+def _convolve(x: Tensor, conv: Conv, tile: Sequence[int]) -> Tensor:
+    """In float32 at least, whatever autocast says: half precision loses the transforms' digits."""
+    axes = _axes(conv, x.shape[2:], tile)
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    with _without_autocast(x.device):
+        filters = _filters(conv.weight.to(dtype), axes)
+        parts = x.to(dtype).split(_samples_at_once(x, filters, axes))
+        y = torch.cat([_outputs(part, filters, axes) for part in parts])
+        if conv.bias is not None:
+            y = y + conv.bias.to(dtype).view(-1, *[1] * len(axes))
+    return y.to(x.dtype)
+
+
+def _without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    known = torch.amp.is_autocast_available(device.type)  # not for "meta"
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
+
+
+def _samples_at_once(x: Tensor, filters: Tensor, axes: Sequence[Axis]) -> int:
+    positions, c_in, c_out = filters.shape
+    sample = positions * max(c_in, c_out) * prod(axis.tiles for axis in axes)
+    return max(1, BLOCK // sample if x.device.type == "cpu" else len(x))
+
+
+def _filters(weight: Tensor, axes: Sequence[Axis]) -> Tensor:
+    """U = G g G^T: (positions, in channels, out channels)."""
+    c_out, c_in = weight.shape[:2]
+    taps_first = weight.movedim((1, 0), (-2, -1))
+    matrices = [_array(cook_toom(axis.m, axis.r).kernel) for axis in axes]
+    return _contract(taps_first, matrices).reshape(-1, c_in, c_out)
+
+
+def _outputs(x: Tensor, filters: Tensor, axes: Sequence[Axis]) -> Tensor:
+    """Y = A^T [U V] A with V = B^T d B, for all tiles of a few samples."""
+    samples, c_in = x.shape[:2]
+    positions, _, c_out = filters.shape
+    n, m, tiles = ([getattr(axis, name) for axis in axes] for name in ("n", "m", "tiles"))
+    d = len(axes)
+    odd, even = range(1, 2 * d, 2), range(0, 2 * d, 2)
+
+    x = _contract(x.movedim((0, 1), (-2, -1)), [_transform(axis) for axis in axes])
+    x = x.reshape(*[size for pair in zip(n, tiles, strict=True) for size in pair], samples, c_in)
+    x = x.permute(*even, *odd, -2, -1).reshape(positions, prod(tiles) * samples, c_in)
+
+    products = torch.bmm(x, filters).view(*n, prod(tiles) * samples * c_out)
+    y = _contract(products, [_array(cook_toom(axis.m, axis.r).inverse) for axis in axes])
+    y = y.reshape(*m, *tiles, samples, c_out)
+    y = y.permute(-2, -1, *[i for axis in range(d) for i in (d + axis, axis)])
+    y = y.reshape(samples, c_out, *[axis.tiles * axis.m for axis in axes])
+    for i, axis in enumerate(axes):
+        y = y.narrow(2 + i, 0, axis.outputs)
+    return y

@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Mapping
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,27 +70,31 @@ class Cache:
                 held, written = (place / f"{name}.npy").stat().st_size, index[name]["bytes"]
                 if held != written:
                     damage = f"{name}.npy holds {held} bytes, not {written}"
-        except (OSError, ValueError) as error:
-            damage = str(error)
+        except (OSError, ValueError, KeyError) as error:
+            damage = f"{type(error).__name__}: {error}"
         if damage:
             raise UserError(f"{place}: damaged cache ({damage}); delete this folder and run again")
         # Plain arrays: slicing a memmap would cost three times as much.
         maps = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in CHANNELS}
         return cls(index, {name: np.asarray(array) for name, array in maps.items()})
 
+    def shape(self, id: str) -> tuple[int, int, int]:
+        """A video's frames, height and width."""
+        clip = self._clips[id]
+        return clip["frames"], clip["height"], clip["width"]
+
     def rgb(self, id: str) -> UInt8[np.ndarray, "frames height width 3"]:
         """A video's frames, a view of the file."""
-        return self._view("rgb", id, 0)
+        return self._view("rgb", id, self.shape(id))
 
     def flow(self, id: str) -> UInt8[np.ndarray, "fields height width 2"]:
         """A video's flow codes, a view of the file; field t leads from frame t to t + 1."""
-        return self._view("flow", id, 1)
+        frames, height, width = self.shape(id)
+        return self._view("flow", id, (frames - 1, height, width))
 
-    def _view(self, name: str, id: str, missing: int) -> np.ndarray:
-        clip = self._clips[id]
-        shape = clip["frames"] - missing, clip["height"], clip["width"], CHANNELS[name]
-        start = clip[name]
-        return self._arrays[name][start : start + sizes(clip)[name]].reshape(shape)
+    def _view(self, name: str, id: str, shape: tuple[int, int, int]) -> np.ndarray:
+        start, length = self._clips[id][name], prod(shape) * CHANNELS[name]
+        return self._arrays[name][start : start + length].reshape(*shape, CHANNELS[name])
 
 
 class Builder:
@@ -135,7 +140,7 @@ class Builder:
         """Write a clip's arrays, then vouch for them; no arrays for a quarantined one."""
         with disk_errors(self.home):
             for name, array in arrays.items():
-                _append(self._parts[name], memoryview(np.ascontiguousarray(array)).cast("B"))
+                _append(self._parts[name], np.ascontiguousarray(array).data)
             _append(self._journal, json.dumps({"id": id} | entry).encode() + b"\n")
         self.done[id] = entry
 

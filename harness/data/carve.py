@@ -58,7 +58,7 @@ def hold_out(
     for clip in clips:
         sizes.setdefault(unit(clip), Counter())[clip.label] += 1
     whole = Counter(clip.label for clip in clips)
-    exact = Fraction(str(share))  # 0.2 of 15 clips is 3, not 3.0000000000000004
+    exact = Fraction(str(share))  # 0.28 of 25 clips is 7, not 7.000000000000001
     room = {label: min(ceil(exact * count), count - 1) for label, count in whole.items()}
     held = set()
     for name in sorted(sizes, key=lambda name: sha256((salt + name).encode()).digest()):

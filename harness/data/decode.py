@@ -39,7 +39,7 @@ else:
 MAX_LOSS = 0.1  # of the declared frames; packed B-frames lose one or two of fifty or more
 
 
-class Unreadable(Exception):
+class Unreadable(Exception):  # noqa: N818  a finding about a file, not a failure of the program
     """A video that cannot be used, with the reason in one line that names no folder."""
 
 
@@ -90,7 +90,7 @@ def decode(path: Path, resize: int | None, *, max_loss: float = MAX_LOSS) -> Vid
     because = f" ({stopped})" if stopped else ""
     if len(frames) < (1 - max_loss) * survey.declared:
         raise Unreadable(f"{len(frames)} of {survey.declared} frames could be decoded{because}")
-    if len(frames) < 2:  # noqa: PLR2004
+    if len(frames) < 2:
         raise Unreadable(f"1 frame: no flow{because}")
     return Video(
         frames=frames, decoder=decoder, declared=survey.declared, fps=survey.fps, stopped=stopped
@@ -109,7 +109,7 @@ def _readable(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             stream.thread_type = "NONE"  # one thread a worker; clips are decoded side by side
             yield container, stream
     except av.FFmpegError as error:
-        raise Unreadable(error.strerror) from error
+        raise Unreadable(error.strerror or str(error)) from error
 
 
 def _survey(container: InputContainer, stream: VideoStream, resize: int | None) -> _Survey:
@@ -146,7 +146,7 @@ def _read_with_decord(
     padded = len(frames) > 1 and np.array_equal(frames[-1], frames[-2])
     # MPEG-4's inverse transform may round differently: two levels, where another frame differs
     # by many.
-    same_start = np.abs(frames[0].astype(np.int16) - survey.first).max() <= 2  # noqa: PLR2004
+    same_start = np.abs(frames[0].astype(np.int16) - survey.first).max() <= 2
     return frames if same_start and not padded else None
 
 
@@ -154,11 +154,12 @@ def _read_with_pyav(
     container: InputContainer, stream: VideoStream, resize: int | None
 ) -> tuple[UInt8[np.ndarray, "frames height width 3"], str]:
     """All frames up to the end or to the first error, and that error."""
-    sizer, frames, stopped = _Sizer(resize), [], ""
+    frames: list[np.ndarray] = []
+    stopped = ""
     try:
-        frames.extend(map(sizer, container.decode(stream)))
+        frames.extend(map(_Sizer(resize), container.decode(stream)))
     except av.FFmpegError as error:
-        stopped = error.strerror
+        stopped = error.strerror or str(error)
     return np.stack(frames), stopped
 
 

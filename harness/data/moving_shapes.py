@@ -45,8 +45,6 @@ class MovingShapes:
     ) -> None:
         if split != "01":
             raise UserError(f"moving_shapes: no split {split!r}; {hint(split, ['01'])}")
-        if task not in TASKS:
-            raise UserError(f"moving_shapes: no task {task!r}; {hint(task, TASKS)}")
         self.title = f"moving_shapes/{task}"
         self.classes = TASKS[task].classes
         self.files: list[Path] = []

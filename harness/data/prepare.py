@@ -12,8 +12,8 @@ import os
 import shutil
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -116,18 +116,20 @@ def _hashes(clips: Sequence[Clip], memory: Path, progress: Progress) -> dict[str
     A file whose path, size and time are remembered is not read again.
     """
     known = json.loads(memory.read_text()) if memory.exists() else {}
-    found, fresh = {}, {}
+    learned = False
+    found: dict[str, str] = {}
     for clip in clips:
         try:
             stat, path = clip.path.stat(), str(clip.path.absolute())
             stamp = [stat.st_size, stat.st_mtime_ns]
             if known.get(path, [])[:-1] != stamp:
-                known[path] = fresh[path] = [*stamp, sha256_of(clip.path)]
+                known[path] = [*stamp, sha256_of(clip.path)]
+                learned = True
                 progress(len(found) + 1, len(clips), "videos hashed")
             found[clip.id] = known[path][-1]
         except OSError:  # decoding it will tell the reason
             found[clip.id] = ""
-    if fresh:
+    if learned:
         write_json(memory, known)
     return found
 
@@ -172,9 +174,10 @@ def _require_one(builder: Builder) -> None:
 
 def _in_order(
     clips: Sequence[Clip], recipe: Recipe, workers: int
-) -> Iterator[tuple[Clip, Prepared | str]]:
+) -> Generator[tuple[Clip, Prepared | str], None, None]:
     """Every clip with what a worker made of it, or with the reason why it made nothing."""
-    todo, flying = deque(clips), deque()
+    todo = deque(clips)
+    flying: deque[tuple[Clip, Future[Prepared | str]]] = deque()
     while todo:
         try:
             with _pool(min(workers, len(todo))) as pool:

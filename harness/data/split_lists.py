@@ -85,6 +85,6 @@ def parse_line(where: str, line: str, labels: dict[str, int]) -> tuple[str, int]
 
 def lines_of(path: Path) -> Iterator[tuple[str, str]]:
     """Each line that is not blank, stripped, behind where it stands."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if line.strip():
             yield f"{path}:{number}", line.strip()

@@ -13,7 +13,7 @@ frames does not depend on frames seen before.
 from collections.abc import Callable
 from functools import lru_cache
 from math import log2
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -31,14 +31,14 @@ def dis(
     """Flow by dense inverse search; UserError for frames smaller than 8 x 12 pixels."""
 
     @lru_cache(maxsize=1)  # the frames of a clip share one size
-    def method(height: int, width: int) -> cv2.DISOpticalFlow:
+    def method(height: int, width: int) -> Any:
         short, long = sorted((height, width))
         if short < PATCH or long < LONG_SIDE:
             raise UserError(
                 f"flow 'dis' needs frames of {PATCH} x {LONG_SIDE} pixels or more, "
                 f"these are {short} x {long}"
             )
-        opencv = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
+        opencv = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
         coarsest = min(int(log2(long / (4 * PATCH)) + 0.5), int(log2(short / PATCH)))
         if coarsest < opencv.getFinestScale():
             opencv.setFinestScale(0)

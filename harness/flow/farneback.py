@@ -29,11 +29,13 @@ def farneback(
         poly_sigma: standard deviation of that fit's Gaussian weights, in pixels.
     """
 
-    def flow(
+    def method(
         previous: UInt8[np.ndarray, "height width"], following: UInt8[np.ndarray, "height width"]
     ) -> Float32[np.ndarray, "height width 2"]:
-        return cv2.calcOpticalFlowFarneback(
-            previous, following, None, 0.5, levels, winsize, iterations, poly_n, poly_sigma, 0
+        flow = np.empty((*previous.shape, 2), np.float32)
+        cv2.calcOpticalFlowFarneback(
+            previous, following, flow, 0.5, levels, winsize, iterations, poly_n, poly_sigma, 0
         )
+        return flow
 
-    return flow
+    return method

@@ -44,7 +44,7 @@ def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
         previous: UInt8[np.ndarray, "height width"], following: UInt8[np.ndarray, "height width"]
     ) -> Float32[np.ndarray, "height width 2"]:
         # OpenCV shortens an instance's pyramid for small frames and never restores it.
-        opencv = cv2.optflow.DualTVL1OpticalFlow_create(
+        opencv = cv2.optflow.DualTVL1OpticalFlow.create(
             tau=tau,
             lambda_=lambda_,
             theta=theta,
@@ -56,6 +56,6 @@ def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
             scaleStep=scale_step,
             medianFiltering=median,
         )
-        return opencv.calc(previous, following, None)
+        return opencv.calc(previous, following, np.empty((*previous.shape, 2), np.float32))
 
     return flow

@@ -3,10 +3,11 @@
 Contract. An entry is a class with `LEVEL`, "scores" or "map".
 
 - "scores": `f(*, options)`; `forward(spatial, temporal)` takes two (batch, classes) logits and
-  returns (batch, classes) log-scores. Its streams are trained separately unless told otherwise.
-- "map": `f(spatial_channels, temporal_channels, dimensions, *, options)`, `dimensions` being 2 or 3;
-  the module has `out_channels`; `forward(spatial, temporal)` takes two feature maps of equal size,
-  (batch, channels, [frames,] height, width), and returns one of that size.
+  returns (batch, classes) log-scores, whose softmax is the prediction. Its streams are trained
+  separately unless told otherwise.
+- "map": `f(spatial_channels, temporal_channels, dimensions, *, options)`, `dimensions` being 2 or
+  3; the module has `out_channels`; `forward(spatial, temporal)` takes two non-negative feature maps
+  of equal size, (batch, channels, [frames,] height, width), and returns one of that size.
 """
 
 from harness.registry import Registry

@@ -1,0 +1,1 @@
+"""The two-stream network: inputs, backbones, fusion, heads, consensus."""

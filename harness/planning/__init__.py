@@ -10,5 +10,4 @@ SAMPLERS = Registry(
     "sampler",
     tpe="harness.planning.samplers:tpe",
     random="harness.planning.samplers:random",
-    grid="harness.planning.samplers:brute_force",
 )

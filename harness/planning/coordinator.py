@@ -23,7 +23,6 @@ from harness.results.record import Record
 from harness.results.store import folder_of, load, save, set_aside
 from harness.settings import Settings
 
-
 Outdated = Callable[[Cell, Record], bool]  # whether a record must give way to a new training
 
 
@@ -166,5 +165,3 @@ def owned(folder: Path, name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-

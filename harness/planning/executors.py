@@ -1,7 +1,7 @@
 """Where workers run. `local`: fresh forks of a warm server that imported torch once.
 
-Contract. `start(cell, places, settings) -> Handle`; a handle has `pipe` (the coordinator's end of the
-channel), `sentinel` (ready when the process has ended), `exitcode` and `kill()`.
+Contract. `start(cell, places, settings) -> Handle`; a handle has `pipe` (the coordinator's end of
+the channel), `sentinel` (ready when the process has ended), `exitcode` and `kill()`.
 """
 
 import multiprocessing

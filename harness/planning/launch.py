@@ -69,9 +69,7 @@ def _has_work(plan: Plan, task: Task, places: Places) -> bool:
     return not all((folder / "record.json").is_file() for folder in folders)
 
 
-def _prepare(
-    plan: Plan, places: Places, settings: Settings, display: Display
-) -> dict[str, str]:
+def _prepare(plan: Plan, places: Places, settings: Settings, display: Display) -> dict[str, str]:
     """Write, verify, decode and cache each distinct data section once; its hash by its digest."""
     sections = {digest(plain(task.experiment.data)): task.experiment.data for task in plan.tasks}
     return {

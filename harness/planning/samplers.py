@@ -26,8 +26,3 @@ def tpe(
 
 def random(*, seed: int = 0) -> BaseSampler:
     return optuna.samplers.RandomSampler(seed=seed)
-
-
-def brute_force(*, seed: int = 0) -> BaseSampler:
-    """Every combination once, in random order; needs choices, integers or stepped floats."""
-    return optuna.samplers.BruteForceSampler(seed=seed)

@@ -1,8 +1,8 @@
 """The search space of a sweep file: dotted keys to what may stand there.
 
-    model.fusion.name:  {choice: [sum, conv]}
-    train.epochs:       {int: [5, 20], step: 5}
-    train.optimizer.lr: {float: [1e-4, 1e-1], log: true}
+model.fusion.name:  {choice: [sum, conv]}
+train.epochs:       {int: [5, 20], step: 5}
+train.optimizer.lr: {float: [1e-4, 1e-1], log: true}
 """
 
 import json
@@ -59,14 +59,18 @@ class Dimension:
 def parse(key: str, spec: Any) -> Dimension:
     """One entry of `space:`; UserError says what is wrong with it."""
     if not isinstance(spec, dict):
-        raise UserError(f"expected {{choice: [...]}}, {{int: [a, b]}} or {{float: [a, b]}}, got {spec!r}")
+        raise UserError(
+            f"expected {{choice: [...]}}, {{int: [a, b]}} or {{float: [a, b]}}, got {spec!r}"
+        )
     kinds = [kind for kind in KINDS if kind in spec]
     if len(kinds) != 1:
         raise UserError(f"needs exactly one of {', '.join(KINDS)}, got {', '.join(map(str, spec))}")
     kind = kinds[0]
     for name in set(spec) - {kind}:
         if name not in SETTINGS[kind]:
-            raise UserError(f"{name!r} does not go with {kind}; {hint(name, sorted(SETTINGS[kind]))}")
+            raise UserError(
+                f"{name!r} does not go with {kind}; {hint(name, sorted(SETTINGS[kind]))}"
+            )
     values = spec[kind]
     if not isinstance(values, list) or not values:
         raise UserError(f"{kind}: expected a list, got {values!r}")
@@ -84,5 +88,14 @@ def _check_range(kind: str, values: list[Any], spec: dict[str, Any]) -> None:
         raise UserError(f"{kind}: the lowest value {low} is not below the highest {high}")
     if spec.get("log") and low <= 0:
         raise UserError(f"{kind}: a log scale needs a lowest value above 0, got {low}")
+    if "step" in spec and not _divides(spec["step"], high - low):
+        raise UserError(f"{kind}: the step {spec['step']} does not divide {high - low}")
     if spec.get("log") and "step" in spec:
         raise UserError(f"{kind}: step and log do not go together")
+
+
+def _divides(step: Any, width: float) -> bool:
+    """Whether whole steps lead from the lowest value to the highest, up to rounding."""
+    if isinstance(step, bool) or not isinstance(step, int | float) or step <= 0:
+        return False
+    return abs(width / step - round(width / step)) < 1e-9

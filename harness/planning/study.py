@@ -23,6 +23,7 @@ from harness.planning.space import Dimension
 from harness.planning.sweepfile import Search
 from harness.results.record import Record
 
+
 def journal(folder: Path) -> BaseStorage:
     path = str(folder / "study.journal")
     return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
@@ -31,7 +32,9 @@ def journal(folder: Path) -> BaseStorage:
 class Searching:
     """A queue of one task: its trials, then the confirmation of the best of them."""
 
-    def __init__(self, plan: Plan, task: Task, search: Search, places: Places, storage: BaseStorage):
+    def __init__(
+        self, plan: Plan, task: Task, search: Search, places: Places, storage: BaseStorage
+    ):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.plan, self.task, self.search, self.places = plan, task, search, places
         dataset = task.cell(places, plan.name, 0).dataset
@@ -112,7 +115,8 @@ class Searching:
         for frozen in sorted(done, key=lambda t: (sign * (t.value or 0.0), t.number)):
             chosen.setdefault(repr(sorted(frozen.params.items())), frozen)
         for frozen in list(chosen.values())[: self.plan.confirm.top_k]:
-            values = [(d.key, d.suggest(Trial(self.study, frozen._trial_id))) for d in self.plan.space]
+            trial = Trial(self.study, frozen._trial_id)
+            values = [(d.key, d.suggest(trial)) for d in self.plan.space]
             task = self.task.changed(values, f"trial {frozen.number}")
             for seed in self.plan.confirm.seeds:
                 yield task.cell(

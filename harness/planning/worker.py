@@ -46,5 +46,3 @@ def work(cell: Cell, places: Places, settings: Settings, pipe: Connection) -> No
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         save(failed_record(cell, reason), folder)
         sys.exit(1)
-
-

@@ -10,7 +10,7 @@ from math import isfinite
 
 from harness.errors import UserError
 from harness.registry import hint
-from harness.report.formats import MISSING, Better, ColumnSpec
+from harness.report.formats import MISSING, Better, ColumnSpec, Value
 from harness.results.record import Record
 
 CHANCE = "chance"  # a metric of the data set: what guessing scores
@@ -23,7 +23,7 @@ def percent(value: float) -> str:
 def count(value: float) -> str:
     """A count with its SI prefix, three digits: 11.7 M.
 
-    >>> count(999_950), count(1.814e9), count(12)
+    >>> count(999_950.0), count(1.814e9), count(12.0)
     ('1.00 M', '1.81 G', '12')
     """
     prefixes = ["", " k", " M", " G", " T", " P"]
@@ -37,7 +37,7 @@ def count(value: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds in the unit that suits them.
 
-    >>> duration(4.25), duration(90), duration(7200)
+    >>> duration(4.25), duration(90.0), duration(7200.0)
     ('4.2 s', '1.5 min', '2.0 h')
     """
     if seconds < 60:
@@ -71,7 +71,7 @@ class Column:
         interval = "" if half_width is None else f" ± {self.show(half_width)}"
         return f"{self.show(mean)}{interval} ({n})"
 
-    def alone(self, mean: float | None, *_: float | None) -> str:
+    def alone(self, mean: float | None, *_: Value) -> str:
         return MISSING if mean is None else self.show(mean)
 
 
@@ -127,7 +127,7 @@ class Quantity:
             value = record.metrics.get(self.name)
         else:
             return None
-        return value if value is not None and isfinite(value) else None
+        return float(value) if value is not None and isfinite(value) else None
 
     def spec(self) -> ColumnSpec:
         """Its column in a table; of a cost people are shown the mean alone."""
@@ -144,16 +144,17 @@ class Quantity:
 def expand(names: Iterable[str], records: Sequence[Record]) -> list[Quantity]:
     """Columns by name: a metric gives one per data set and split, by first appearance.
 
-    Raises UserError for a name that no record has.
+    Raises UserError for a name that no finished run has, as long as one finished.
     """
-    metrics = {name for r in records for name in r.metrics} - {CHANCE}
-    costs = {name for r in records for name in r.cost}
+    done = [r for r in records if r.status == "done"]
+    metrics = {name for r in done for name in r.metrics} - {CHANCE}
+    costs = {name for r in done for name in r.cost}
     places = list(dict.fromkeys((r.dataset, r.split) for r in records))
     quantities = []
     for name in names:
         if name in costs or (name in COLUMNS and name not in metrics):
             quantities.append(Quantity(name=name, kind=COLUMNS.get(name) or _unknown(name)))
-        elif name in metrics or not metrics:  # nothing is known where every run failed
+        elif name in metrics or not done:
             kind = _metric(name)
             quantities += [
                 Quantity(name=name, kind=kind, dataset=dataset, split=split)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-from harness.report.board import UNCLAIMED, Board, Cell
+from harness.report.board import Board
 from harness.report.columns import Quantity, duration, percent
 from harness.report.figures import SCATTER, WIDTH, dot_plots, main_metric, scatters
 from harness.report.formats import MISSING
+from harness.report.rows import UNCLAIMED, Cell
 from harness.report.statistics import wilson
 
 HERE = Path(__file__).parent
@@ -43,13 +43,12 @@ def page(board: Board) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["breakable"] = breakable
     script = (HERE / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html.j2").render(
         board=board,
-        style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
-        script=Markup(script),
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        script=script,
         script_hash=f"sha256-{digest}",
         summary=_summary(board),
         cells=[[_shown(row.cells[q.key], q) for q in board.columns] for row in board.rows],
@@ -61,11 +60,6 @@ def page(board: Board) -> str:
         scatter_height=SCATTER,
         missing=MISSING,
     )
-
-
-def breakable(name: str) -> Markup:
-    """A name that may be broken after an underscore: `<wbr>` is no character of it."""
-    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _shown(cell: Cell, quantity: Quantity) -> Shown:

@@ -5,9 +5,9 @@ A record that was set aside (its data changed, or the user asked for a fresh tra
 """
 
 import json
-from io import BytesIO
 from collections.abc import Iterator
 from dataclasses import asdict, fields
+from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,9 @@ def load(path: Path) -> Record:
         raise UserError(f"{path}: record schema {schema!r}, this version reads {SCHEMA}{cure}")
     if set(content) != REQUIRED or content["status"] not in STATUSES:
         odd = sorted(REQUIRED.symmetric_difference(content)) or [content["status"]]
-        raise UserError(f"{path}: not a valid record: {', '.join(map(str, odd))} missing or unknown")
+        raise UserError(
+            f"{path}: not a valid record: {', '.join(map(str, odd))} missing or unknown"
+        )
     return Record(**content)
 
 

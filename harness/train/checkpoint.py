@@ -16,7 +16,7 @@ from harness.files import disk_errors
 
 
 class LastCheckpoint(pl.Callback):
-    """Saves after each epoch, and restores the generators before the first step of a resumed run."""
+    """Saves after each epoch; restores the generators before a resumed run's first step."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,18 +29,18 @@ class LastCheckpoint(pl.Callback):
             beside.replace(self.path)
 
     def on_save_checkpoint(
-        self, trainer: pl.Trainer, module: Any, checkpoint: dict[str, Any]
+        self, _trainer: pl.Trainer, module: Any, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint["rng"] = rng_state()
         checkpoint["logged"] = module.epoch_metrics()
 
     def on_load_checkpoint(
-        self, trainer: pl.Trainer, module: Any, checkpoint: dict[str, Any]
+        self, _trainer: pl.Trainer, module: Any, checkpoint: dict[str, Any]
     ) -> None:
         self._restored = checkpoint["rng"]
         module.logged = dict(checkpoint["logged"])
 
-    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+    def on_train_start(self, *_: object) -> None:
         if self._restored is not None:
             set_rng_state(self._restored)
 

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -55,12 +56,17 @@ def fit(trainer: pl.Trainer, module: Classifier, train: Loader, val: Loader | No
         )
 
 
-def score(trainer: pl.Trainer, module: Classifier, loader: Loader) -> dict[str, Tensor]:
-    """The log-scores of every video, by head: (videos, classes)."""
+def score(
+    trainer: pl.Trainer, module: Classifier, loader: Loader, subset: str
+) -> dict[str, np.ndarray]:
+    """Every video's log-scores, (videos, classes) by head, and whose they are, as plain arrays."""
     module.evaluate_on(labels_of(loader), module.network.classes)
     with quiet():
         trainer.test(module, dataloaders=loader, verbose=False)
-    return {head: scores.compute().cpu() for head, scores in module.scores.items()}
+    heads = {head: scores.compute().cpu().numpy() for head, scores in module.scores.items()}
+    arrays = {"logits": heads.pop("fused"), **heads}
+    arrays |= {"video_ids": np.array(loader.batches.ids), "labels": module.labels.numpy()}
+    return {f"{subset}/{name}": array for name, array in arrays.items()}
 
 
 def labels_of(loader: Loader) -> Tensor:

@@ -26,9 +26,7 @@ class VideoScores(Metric):
         self.add_state("total", zeros, dist_reduce_fx="sum")
         self.add_state("views", zeros[:, 0].clone(), dist_reduce_fx="sum")
 
-    def update(
-        self, video: Int[Tensor, " batch"], logits: Float[Tensor, "batch classes"]
-    ) -> None:
+    def update(self, video: Int[Tensor, " batch"], logits: Float[Tensor, "batch classes"]) -> None:
         scores = logits.double()
         if self.average == "probabilities":
             scores = scores.softmax(dim=1)

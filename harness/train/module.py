@@ -98,7 +98,7 @@ class Classifier(pl.LightningModule):
 
 
 def trains_separately(network: TwoStream, train: Train) -> bool:
-    """Whether each stream has its own loss: as score fusion was published, unless told otherwise."""
+    """Whether each stream has its own loss, as score fusion was published."""
     if train.streams == "separate" and not network.trains_separately:
         raise UserError(
             "train.streams: separate needs a fusion of scores (average); streams that meet at a "

@@ -1,0 +1,35 @@
+"""Whether an experiment can run, found out before anything is prepared or trained.
+
+Options are bound to signatures, files and annotations are looked up, and the network is built on
+the meta device, where it takes no memory and a tenth of a second.
+"""
+
+import torch
+
+from harness.cell import find_weights
+from harness.config.document import Document
+from harness.config.experiment import Experiment
+from harness.config.options import check_options
+from harness.errors import UserError
+from harness.models.build import network_of
+from harness.places import Places
+from harness.source import open_dataset
+from harness.train.module import trains_separately
+
+
+def check(experiment: Experiment, document: Document, places: Places) -> None:
+    """Raise UserError, with the file and line it comes from, for whatever would fail later."""
+    check_options(experiment, document)
+    try:
+        dataset = open_dataset(experiment.data, places)
+        dataset.clips()
+    except UserError as error:
+        raise UserError(f"{document.where(('data',))}: data: {error}") from None
+    find_weights(experiment, places)
+    size = experiment.data.clip.crop or experiment.data.resize or 64
+    try:
+        with torch.device("meta"):
+            network = network_of(experiment, len(dataset.classes), size)
+        trains_separately(network, experiment.train)
+    except UserError as error:
+        raise UserError(f"{document.where(('model',))}: model: {error}") from None

@@ -1,0 +1,138 @@
+"""Put an operator and an algorithm under a network that knows nothing of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from harness.convs import ALGORITHMS, OPERATORS
+from harness.convs.geometry import Conv
+from harness.errors import UserError
+from harness.registry import Registry
+
+Choice = tuple[str, dict[str, Any]]  # a name in a table, and its options
+STANDARD: Choice = ("standard", {})
+
+
+class Replacement(Protocol):
+    """What an entry of OPERATORS or ALGORITHMS makes."""
+
+    def refuses(self, conv: Conv, /) -> str | None: ...
+
+    def replace(self, conv: Conv, /) -> nn.Module: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwapReport:
+    """What was really replaced.
+
+    `layers` counts the convolutions before. A share is that of the multiply-accumulates of all
+    convolutions which the operator replaced, and which the algorithm then computes (0 to 1, from
+    the shapes, padded taps included). `reasons` says why a layer was left, by its name.
+    """
+
+    layers: int
+    replaced_operator: int
+    replaced_algorithm: int
+    share_operator: float
+    share_algorithm: float
+    reasons: dict[str, str]
+    label: str
+
+
+def swap(
+    network: nn.Module,
+    size: Sequence[int],
+    *,
+    name: str,
+    operator: Choice = STANDARD,
+    algorithm: Choice = STANDARD,
+) -> SwapReport:
+    """Replace convolutions in place: by the operator, then all that there are by the algorithm.
+
+    `size` is that of one input without its batch: (channels, [frames,] height, width). UserError
+    names the network by `name` where an operator or algorithm other than standard has no effect.
+    """
+    layers = len(set(convolutions(network).values()))
+    first = _apply(OPERATORS, operator, network, size, name)
+    then = _apply(ALGORITHMS, algorithm, network, size, name)
+    parts = [operator[0], f"{algorithm[0]} ({ALGORITHMS[algorithm[0]].KERNEL})"]
+    chosen = [choice != "standard" for choice, _ in (operator, algorithm)]
+    return SwapReport(
+        layers=layers,
+        replaced_operator=first.count,
+        replaced_algorithm=then.count,
+        share_operator=first.share,
+        share_algorithm=then.share,
+        reasons=first.reasons | then.reasons,
+        label=" + ".join(p for p, c in zip(parts, chosen, strict=True) if c) or "standard",
+    )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    count: int
+    share: float
+    reasons: dict[str, str]
+
+
+def _apply(
+    table: Registry, choice: Choice, network: nn.Module, size: Sequence[int], name: str
+) -> _Outcome:
+    kind, options = choice
+    if kind == "standard":
+        return _Outcome(0, 0.0, {})
+    method: Replacement = table[kind](**options)
+    convs = convolutions(network)
+    refusals = {path: method.refuses(conv) for path, conv in convs.items()}
+    reasons = {path: f"{kind}: {why}" for path, why in refusals.items() if why is not None}
+    new = {conv: method.replace(conv) for path, conv in convs.items() if path not in reasons}
+    if not new:
+        why = next(iter(refusals.values()), "it has no convolutions")
+        raise UserError(f"conv {kind} replaces nothing in {name}: {why}")
+
+    macs = multiply_accumulates(network, size)
+    for path, conv in convs.items():
+        if conv in new:
+            network.set_submodule(path, new[conv])
+    return _Outcome(len(new), sum(macs[conv] for conv in new) / macs.total(), reasons)
+
+
+def convolutions(network: nn.Module) -> dict[str, Conv]:
+    """The ordinary convolutions by name; one that stands in two places is listed at both."""
+    return {
+        path: module
+        for path, module in network.named_modules(remove_duplicate=False)
+        if isinstance(module, nn.Conv2d | nn.Conv3d)
+        and type(module).forward in (nn.Conv2d.forward, nn.Conv3d.forward)
+    }
+
+
+def multiply_accumulates(network: nn.Module, size: Sequence[int]) -> Counter[nn.Module]:
+    """Those of each ordinary convolution for one input, from shapes alone: nothing is computed."""
+    counts: Counter[nn.Module] = Counter()
+
+    def count(module: nn.Module, _: Any, output: Tensor) -> None:
+        assert isinstance(module.weight, Tensor)
+        counts[module] += output[0].numel() * module.weight[0].numel()
+
+    dtype = next(network.parameters()).dtype
+    with ExitStack() as hooks:
+        for conv in set(convolutions(network).values()):
+            hooks.enter_context(conv.register_forward_hook(count))
+        # Two inputs: in training, batch normalisation refuses a single value per channel.
+        dry_run(network, torch.empty(2, *size, dtype=dtype, device="meta"))
+    return counts
+
+
+def dry_run(network: nn.Module, batch: Any) -> Any:
+    """The network's output for a batch on the meta device: shapes alone, no state is touched."""
+    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+    with torch.no_grad():
+        return functional_call(network, shapes, (batch,))

@@ -1,0 +1,95 @@
+"""What a stream sees: raw uint8 batches as the tensors that backbones take.
+
+References: Simonyan and Zisserman, "Two-Stream Convolutional Networks for Action Recognition in
+Videos", NIPS 2014, section 3.1 (stacked flow: channel 2k - 1 is the horizontal displacement of
+step k, channel 2k the vertical one), https://arxiv.org/abs/1406.2199
+
+Frames are scaled by the mean and deviation of ImageNet's colours. Flow is in pixels; unlike the
+paper, the mean displacement of a field is not subtracted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from harness.data.flow_codes import ZERO
+
+COLOURS = {"rgb": 3, "flow": 2}  # channels of a raw frame
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, colours in [0, 1]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A modality as images (2 dimensions; time, if any, is in the channels) or as clips (3)."""
+
+    modality: Literal["rgb", "flow"]
+    dimensions: Literal[2, 3]
+
+    def raw_frames(self, frames: int) -> int:
+        """How many raw frames it needs of windows of `frames`."""
+        return 1 if (self.modality, self.dimensions) == ("rgb", 2) else frames
+
+    def channels(self, frames: int) -> int:
+        stacked = self.raw_frames(frames) if self.dimensions == 2 else 1
+        return stacked * COLOURS[self.modality]
+
+    def size(self, frames: int, image: tuple[int, int]) -> tuple[int, ...]:
+        """Of one input: (channels, [frames,] height, width)."""
+        time = () if self.dimensions == 2 else (frames,)
+        return (self.channels(frames), *time, *image)
+
+
+INPUTS = {
+    "rgb": Input("rgb", 2),
+    "flow_stack": Input("flow", 2),
+    "rgb_clip": Input("rgb", 3),
+    "flow_clip": Input("flow", 3),
+}
+
+
+def to_input(
+    raw: UInt8[Tensor, "batch segments frames height width colours"], kind: Input, bound: float
+) -> Float[Tensor, "samples channels *size"]:
+    """The float32 input, segments folded into samples: (batch * segments, channels, ...).
+
+    Of several frames, a single image is the middle one. `bound` is the displacement, in pixels,
+    that the codes 1 and 255 of raw flow stand for.
+    """
+    frames = raw.shape[2]
+    if kind.raw_frames(frames) == 1:
+        raw = raw[:, :, frames // 2, None]
+    order = (0, 1, 5, 2, 3, 4) if kind.dimensions == 3 else (0, 1, 2, 5, 3, 4)
+    x = raw.permute(order).to(torch.float32, memory_format=torch.contiguous_format)
+    if kind.modality == "flow":
+        x = x.sub_(ZERO).mul_(bound / (ZERO - 1))
+    else:
+        shape = (3, 1, 1, 1) if kind.dimensions == 3 else (3, 1, 1)
+        mean, deviation = (torch.tensor(v, device=x.device).view(shape) for v in (MEAN, DEVIATION))
+        x = x.sub_(255 * mean).div_(255 * deviation)
+    x = x.flatten(0, 1)
+    return x if kind.dimensions == 3 else x.flatten(1, 2)
+
+
+def example(
+    modalities: Mapping[str, int],
+    size: tuple[int, int],
+    *,
+    batch: int = 2,
+    segments: int = 1,
+    device: str = "cpu",
+) -> dict[str, Tensor]:
+    """A raw batch of still, black clips, with so many frames by modality."""
+    values = {"rgb": 0, "flow": ZERO}
+    return {
+        name: torch.full(
+            (batch, segments, frames, *size, COLOURS[name]),
+            values[name],
+            dtype=torch.uint8,
+            device=device,
+        )
+        for name, frames in modalities.items()
+    }

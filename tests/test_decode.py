@@ -1,0 +1,252 @@
+"""The one door to video files: what is decoded, by whom, and what is refused."""
+
+import csv
+import wave
+
+import av
+import numpy as np
+import pytest
+
+from harness.data import decode as door
+from harness.data.decode import Unreadable, decode
+
+needs_decord = pytest.mark.skipif(door.decord is None, reason="decord is not installed")
+
+
+def write(path, *, codec="libx264", frames=24, size=(48, 64), pix_fmt="yuv420p", **options):
+    """A video of `size` (height, width) that grows brighter from frame to frame, with a gradient
+    from left to right."""
+    height, width = size
+    ramp = np.linspace(0, 60, width)[None, :, None] + np.zeros((height, 1, 3))
+    with av.open(path, "w") as container:
+        container.metadata["title"] = "METADATA"
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        for t in range(frames):
+            pixels = (ramp + 180 * t / frames).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def reference(path):
+    """Every frame, by PyAV's plainest means: sequential, at its own size."""
+    with av.open(str(path), metadata_errors="ignore") as container:
+        stream = container.streams.video[0]
+        return [
+            np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+            for frame in container.decode(stream)
+        ]
+
+
+def assert_same_video(frames, expected):
+    """The same frames in the same order, whatever the rounding of colours."""
+    assert frames.shape == (len(expected), *expected[0].shape)
+    for ours, theirs in zip(frames, expected, strict=True):
+        every_fourth = np.s_[::4, ::4]
+        assert np.abs(ours[every_fourth].astype(int) - theirs[every_fourth]).mean() < 4
+
+
+KINDS = {
+    "h264.mp4": {"codec": "libx264", "bf": "2", "g": "8"},
+    "packets_only.mkv": {"codec": "libx264", "bf": "2"},
+    "mpeg4.avi": {"codec": "mpeg4"},
+    "mpeg4_with_b_frames.avi": {"codec": "mpeg4", "bf": "2"},
+    "late_start.ts": {"codec": "libx264", "bf": "2", "g": "8"},
+    "full_range.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "animated.gif": {"codec": "gif", "pix_fmt": "rgb8"},
+    "a b:c%d.mp4": {"codec": "libx264"},
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_gives_every_frame_once_in_order(tmp_path, name):
+    path = write(tmp_path / name, **KINDS[name])
+    video = decode(path, None)
+    assert_same_video(video.frames, reference(path))
+    assert (np.diff(video.frames.mean(axis=(1, 2, 3))) > 0).all()
+    assert video.frames.dtype == np.uint8
+    assert video.declared == 24
+    assert video.fps == pytest.approx(25)
+    assert video.stopped == ""
+
+
+@needs_decord
+@pytest.mark.parametrize("resize", [None, 32, 80])
+@pytest.mark.parametrize("name", KINDS)
+def test_both_decoders_give_the_same_pixels(tmp_path, monkeypatch, name, resize):
+    path = write(tmp_path / name, **KINDS[name])
+    first_choice = decode(path, resize)
+    monkeypatch.setattr(door, "decord", None)
+    floor = decode(path, resize)
+    assert floor.decoder == f"PyAV {av.__version__}"
+    difference = np.abs(first_choice.frames.astype(int) - floor.frames)
+    assert difference.max() <= 2
+
+
+@needs_decord
+@pytest.mark.parametrize(
+    ("name", "decoder"),
+    [
+        ("h264.mp4", "decord"),
+        ("packets_only.mkv", "decord"),
+        ("mpeg4.avi", "decord"),
+        ("mpeg4_with_b_frames.avi", "PyAV"),
+        ("late_start.ts", "PyAV"),
+        ("animated.gif", "PyAV"),
+    ],
+)
+def test_decord_reads_what_it_reads_right(tmp_path, name, decoder):
+    video = decode(write(tmp_path / name, **KINDS[name]), 32)
+    assert video.decoder.split() == [decoder, video.decoder.split()[1]]
+
+
+@needs_decord
+def test_a_still_end_could_be_padding_so_pyav_decides(tmp_path):
+    path = tmp_path / "still.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(5):
+            grey = np.full((48, 64, 3), 90, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode())
+    video = decode(path, None)
+    assert video.decoder.startswith("PyAV")
+    assert len(video.frames) == 5
+
+
+@pytest.mark.parametrize(
+    ("size", "resize", "expected"),
+    [
+        ((48, 64), 24, (24, 32)),
+        ((64, 48), 24, (32, 24)),
+        ((48, 64), 31, (31, 41)),
+        ((48, 64), 96, (96, 128)),
+        ((50, 50), 33, (33, 33)),
+        ((48, 64), None, (48, 64)),
+    ],
+    ids=str,
+)
+def test_resizes_the_short_side_and_keeps_the_aspect(tmp_path, size, resize, expected):
+    video = decode(write(tmp_path / "a.mp4", size=size), resize)
+    assert video.frames.shape[1:3] == expected
+    # Still a gradient from left to right: neither transposed nor cropped.
+    row = video.frames[0].mean(axis=(0, 2))
+    assert row[0] < 6
+    assert row[-1] == pytest.approx(60, abs=6)
+
+
+def no_file(folder):
+    return folder / "absent.avi"
+
+
+def text(folder):
+    (folder / "text.avi").write_text("not a video\n" * 100)
+    return folder / "text.avi"
+
+
+def empty(folder):
+    (folder / "empty.mp4").touch()
+    return folder / "empty.mp4"
+
+
+def sound(folder):
+    with wave.open(str(folder / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(16000))
+    return folder / "sound.wav"
+
+
+def headless(folder):
+    content = write(folder / "whole.mp4").read_bytes()
+    (folder / "headless.mp4").write_bytes(content[: len(content) // 3])
+    return folder / "headless.mp4"
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (no_file, "No such file"),
+        (lambda folder: folder, "Is a directory"),
+        (text, "Invalid data"),
+        (empty, "Invalid data"),
+        (sound, "no video stream"),
+        (headless, "Invalid data"),
+        (lambda folder: write(folder / "still.mp4", frames=1), "1 frame: no flow"),
+    ],
+)
+def test_says_in_one_line_why_a_file_is_unreadable(tmp_path, make, reason):
+    with pytest.raises(Unreadable, match=reason) as caught:
+        decode(make(tmp_path), 32)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert len(said) < 100
+    assert str(tmp_path) not in said
+
+
+def test_counts_what_a_truncated_file_has_lost(tmp_path):
+    whole = write(tmp_path / "whole.avi", codec="mjpeg", pix_fmt="yuvj420p")
+    content = whole.read_bytes()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(Unreadable, match=r"^1\d of 24 frames could be decoded"):
+        decode(cut, None)
+    video = decode(cut, None, max_loss=0.9)
+    assert video.declared == 24
+    assert_same_video(video.frames, reference(whole)[: len(video.frames)])
+
+
+def test_keeps_what_came_before_an_error_and_the_error(tmp_path):
+    content = bytearray(write(tmp_path / "whole.mp4", frames=60, g="6").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = b"\xff" * 400
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(content)
+    with pytest.raises(Unreadable, match=r"^\d+ of 60 frames could be decoded \(Invalid data"):
+        decode(broken, None)
+    video = decode(broken, None, max_loss=0.9)
+    assert 2 <= len(video.frames) < 54
+    assert video.stopped.startswith("Invalid data")
+
+
+def test_reads_a_file_whose_metadata_is_not_unicode(tmp_path):
+    content = write(tmp_path / "whole.avi", codec="mpeg4").read_bytes()
+    assert b"METADATA" in content
+    path = tmp_path / "latin.avi"
+    path.write_bytes(content.replace(b"METADATA", b"\xe9\xff\xfe\xe8\xe9\xff\xfe\xe8"))
+    assert len(decode(path, 32).frames) == 24
+
+
+def test_real_clips_equal_a_sequential_decode(real_clips, depth):
+    samples = [*real_clips.glob("ucf101_samples/*/*"), *real_clips.glob("hmdb51_samples/*/*")]
+    many = sorted(real_clips.glob("ut_interaction/*/*.avi"))[:: depth(24, 1)]
+    assert samples
+    for path in samples + many:
+        assert_same_video(decode(path, None).frames, reference(path))
+
+
+def test_real_clips_have_the_number_of_frames_that_is_known(real_clips, depth):
+    with (real_clips / "annotations/ut_interaction/clips.csv").open() as file:
+        rows = list(csv.DictReader(file))[:: depth(12, 1)]
+    for row in rows:
+        video = decode(real_clips / "ut_interaction" / row["path"], 64)
+        assert len(video.frames) == int(row["decoded_pyav"])
+        assert video.declared == int(row["nb_frames_container"])
+
+
+UNREADABLE = {
+    "corrupted.mp4": "28 of 50 frames could be decoded (Invalid data found when processing input)",
+    "empty_0byte_result.webm": "Invalid data found when processing input",
+    "frame_exceeds_screen.gif": "1 frame: no flow",
+}
+
+
+def test_odd_clips_are_right_or_refused(real_clips):
+    for path in sorted((real_clips / "odd_clips").iterdir()):
+        if path.name in UNREADABLE:
+            with pytest.raises(Unreadable) as caught:
+                decode(path, 64)
+            assert str(caught.value) == UNREADABLE[path.name]
+        else:
+            assert_same_video(decode(path, None).frames, reference(path))

@@ -1,0 +1,361 @@
+"""From video files to a cache: the same bytes however it was built, and nothing lost on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from harness.data import prepare as preparing
+from harness.data.clip import Clip
+from harness.data.decode import decode
+from harness.data.flow_codes import encode
+from harness.data.prepare import prepare
+from harness.errors import UserError
+from harness.flow import FLOWS
+
+# What a user's program looks like: it prepares the videos of a folder, in a process of its own.
+PROGRAM = """
+import sys
+
+from harness.data import prepare as preparing
+from harness.data.clip import Clip
+
+make = preparing.work
+
+
+def killed_by_some(path, recipe):
+    import os, signal
+    if "deadly" in path.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return make(path, recipe)
+
+
+if __name__ == "__main__":
+    videos, folder, workers, flow = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    preparing.work = killed_by_some
+    clips = [
+        Clip(id=path.name, path=path, label=0, group="", subset="train")
+        for path in sorted(videos.iterdir())
+    ]
+    cache = preparing.prepare(
+        clips,
+        folder=folder,
+        resize=32,
+        flow=flow,
+        flow_options={},
+        bound=20.0,
+        workers=workers,
+        progress=lambda done, total, what: print(done, total, what, flush=True),
+    )
+    print("hash", cache.hash)
+"""
+
+
+def write(path, seed, frames=10, size=(48, 64)):
+    """A small video of moving noise."""
+    height, width = size
+    scene = np.random.default_rng(seed).integers(255, size=(height // 4 + 9, width // 4 + 9, 3))
+    scene = scene.repeat(4, axis=0).repeat(4, axis=1).astype(np.uint8)
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"qp": "20"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for t in range(frames):
+            pixels = np.ascontiguousarray(scene[t : t + height, 2 * t : 2 * t + width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def videos(folder, count=4):
+    """A folder of videos, each with a size and a length of its own."""
+    folder.mkdir()
+    for number in range(count):
+        write(folder / f"{number}.mp4", number, frames=8 + number, size=(48, 64 + 8 * (number % 3)))
+    return folder
+
+
+def clips_in(folder):
+    return [
+        Clip(id=path.name, path=path, label=0, group="", subset="train")
+        for path in sorted(folder.iterdir())
+    ]
+
+
+def quiet(done, total, what):
+    pass
+
+
+SETTINGS = {"resize": 32, "flow": "dis", "flow_options": {}, "bound": 20.0}
+
+
+def build(clips, folder, *, workers=1, progress=quiet, **changes):
+    settings = SETTINGS | changes
+    return prepare(clips, folder=folder, workers=workers, progress=progress, **settings)
+
+
+def content(folder):
+    """The files of the only cache in a folder, and their bytes."""
+    (home,) = [path for path in folder.iterdir() if path.is_dir()]
+    return {path.name: path.read_bytes() for path in home.iterdir()}
+
+
+def launch(tmp_path, source, folder, *, workers=2, flow="dis", **options):
+    """The program in a process group of its own, which its workers belong to."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    command = [sys.executable, program, source, folder, str(workers), flow]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options
+    )
+
+
+def journalled(folder, lines):
+    """Wait until so many clips are vouched for."""
+    for _ in range(3000):
+        if sum(len(path.read_bytes().splitlines()) for path in folder.glob("*/journal*")) >= lines:
+            return
+        time.sleep(0.02)
+    raise TimeoutError
+
+
+def gone(group):
+    """Whether every process of a group ends."""
+    for _ in range(1000):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_holds_the_decoded_frames_and_the_flow_between_them(tmp_path):
+    (clip,) = clips_in(videos(tmp_path / "videos", count=1))
+    cache = build([clip], tmp_path / "cache")
+    frames = decode(clip.path, 32).frames
+    np.testing.assert_array_equal(cache.rgb(clip.id), frames)
+    assert cache.flow(clip.id).shape == (7, 32, 43, 2)
+    # The scene moves 2 pixels to the left and 1 up; resized to 2/3 that is 1.3 and 0.7.
+    pixels = (cache.flow(clip.id)[:, 8:-8, 8:-8].astype(float) - 128) * cache.bound / 127
+    np.testing.assert_allclose(np.median(pixels, axis=(0, 1, 2)), [-4 / 3, -2 / 3], atol=0.2)
+
+
+def test_grey_and_codes_are_those_of_one_pair_computed_by_hand(tmp_path):
+    (clip,) = clips_in(videos(tmp_path / "videos", count=1))
+    cache = build([clip], tmp_path / "cache", flow="farneback", bound=3.0)
+    weights = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
+    pair = [np.rint(frame @ weights).astype(np.uint8) for frame in decode(clip.path, 32).frames[:2]]
+    by_hand = encode(FLOWS["farneback"]()(*pair), 3.0)
+    difference = np.abs(cache.flow(clip.id)[0].astype(int) - by_hand)
+    assert np.median(difference) <= 1
+
+
+def test_bytes_depend_neither_on_workers_nor_on_the_order_of_clips(tmp_path):
+    clips = clips_in(videos(tmp_path / "videos"))
+    one = build(clips, tmp_path / "one", workers=1)
+    two = build(clips[::-1], tmp_path / "two", workers=2)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert one.hash == two.hash
+    assert one.ids == [clip.id for clip in clips]
+
+
+def test_a_second_launch_opens_what_is_there_and_reads_no_video(tmp_path, monkeypatch):
+    clips = clips_in(videos(tmp_path / "videos", count=2))
+    first = build(clips, tmp_path / "cache")
+
+    def must_not(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(preparing, "sha256_of", must_not)
+    monkeypatch.setattr(preparing, "_in_order", must_not)
+    second = build(clips, tmp_path / "cache", progress=must_not)
+    assert second.hash == first.hash
+
+
+def test_every_setting_and_every_source_byte_has_a_cache_of_its_own(tmp_path):
+    clips = clips_in(videos(tmp_path / "videos", count=2))
+    changes = [
+        {}, {"resize": 24}, {"bound": 10.0}, {"flow": "farneback"}, {"flow_options": {"preset": "fast"}}
+    ]  # fmt: skip
+    hashes = {build(clips, tmp_path / "cache", **change).hash for change in changes}
+    hashes.add(build(clips[:1], tmp_path / "cache").hash)
+    write(clips[1].path, seed=9)
+    hashes.add(build(clips, tmp_path / "cache").hash)
+    assert len(hashes) == len(changes) + 2
+    assert build(clips, tmp_path / "cache", flow_options={"preset": "medium"}).hash in hashes
+
+
+def test_hash_names_no_folder(tmp_path):
+    here = build(clips_in(videos(tmp_path / "here", count=1)), tmp_path / "one")
+    there = build(clips_in(videos(tmp_path / "there", count=1)), tmp_path / "two")
+    assert here.hash == there.hash
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_quarantines_what_cannot_be_used_with_the_reason(tmp_path):
+    folder = videos(tmp_path / "videos", count=2)
+    (folder / "text.avi").write_text("not a video")
+    (folder / "empty.avi").touch()
+    write(folder / "still.mp4", 0, frames=1)
+    write(folder / "tiny.mp4", 0, size=(4, 64))
+    whole = (folder / "1.mp4").read_bytes()
+    (folder / "truncated.mp4").write_bytes(whole[: len(whole) // 2])
+    clips = clips_in(folder)
+    clips.append(Clip(id="absent", path=folder / "absent.mp4", label=0, group="", subset="test"))
+    cache = build(clips, tmp_path / "cache", workers=2, resize=None)
+    assert cache.ids == ["0.mp4", "1.mp4"]
+    assert cache.quarantined == {
+        "absent": "No such file or directory",
+        "empty.avi": "Invalid data found when processing input",
+        "still.mp4": "1 frame: no flow",
+        "text.avi": "Invalid data found when processing input",
+        "tiny.mp4": "flow 'dis' needs frames of 8 x 12 pixels or more, these are 4 x 64",
+        "truncated.mp4": "Invalid data found when processing input",
+    }
+    with_them = cache.hash
+    assert build(clips_in(folder)[:2], tmp_path / "cache", resize=None).hash != with_them
+
+
+def test_a_file_that_appears_is_read(tmp_path):
+    folder = videos(tmp_path / "videos", count=1)
+    clips = [
+        *clips_in(folder),
+        Clip(id="late", path=folder / "late.mp4", label=0, group="", subset="test"),
+    ]
+    assert list(build(clips, tmp_path / "cache").quarantined) == ["late"]
+    write(folder / "late.mp4", 5)
+    assert not build(clips, tmp_path / "cache").quarantined
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_set_without_any_readable_video_is_an_error_that_leaves_nothing(tmp_path, count):
+    for number in range(count):
+        (tmp_path / f"{number}.avi").write_text("not a video")
+    clips = clips_in(tmp_path)
+    said = f"none of {count} videos can be used" + ("; 0.avi: Invalid data" if count else "")
+    with pytest.raises(UserError, match=said):
+        build(clips, tmp_path / "cache")
+    assert not any(path.is_dir() for path in (tmp_path / "cache").iterdir())
+
+
+def test_a_worker_that_dies_costs_its_own_clip_only(tmp_path):
+    folder = videos(tmp_path / "videos")
+    write(folder / "1 deadly.mp4", 1)
+    process = launch(tmp_path, folder, tmp_path / "cache")
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors.decode()
+    index = json.loads(content(tmp_path / "cache")["index.json"])
+    assert sorted(index["clips"]) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4"]
+    assert index["quarantined"] == {"1 deadly.mp4": "the process that decoded it died, twice"}
+
+
+@pytest.mark.parametrize("how", ["kill", "interrupt"])
+def test_goes_on_where_it_was_stopped_to_the_same_bytes(tmp_path, how):
+    folder = videos(tmp_path / "videos", count=12)
+    clips = clips_in(folder)
+    build(clips, tmp_path / "undisturbed", flow="tvl1")  # slow enough to be caught in the middle
+    process = launch(tmp_path, folder, tmp_path / "cache", flow="tvl1")
+    journalled(tmp_path / "cache", 2)
+    if how == "kill":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+    _, errors = process.communicate(timeout=60)
+    assert gone(process.pid), "orphaned workers"
+    assert "index.json" not in content(tmp_path / "cache")
+    if how == "interrupt":
+        assert errors.decode().count("Traceback") <= 1  # the program's own, none of a worker
+    started_at = []
+    build(clips, tmp_path / "cache", flow="tvl1", progress=lambda done, *_: started_at.append(done))
+    assert started_at[0] > 2
+    assert content(tmp_path / "cache") == content(tmp_path / "undisturbed")
+
+
+def test_two_processes_at_once_build_one_cache(tmp_path):
+    folder = videos(tmp_path / "videos")
+    pair = [launch(tmp_path, folder, tmp_path / "cache", workers=1) for _ in range(2)]
+    said = [process.communicate(timeout=200)[0].decode().splitlines() for process in pair]
+    assert [process.returncode for process in pair] == [0, 0]
+    assert said[0][-1] == said[1][-1]
+    built = [line for lines in said for line in lines if "flow computed" in line]
+    assert len(built) == 4, said
+
+
+def test_says_that_it_waits_for_another_process(tmp_path):
+    clips = clips_in(videos(tmp_path / "videos", count=1))
+    build(clips, tmp_path / "cache")
+    (lock,) = (tmp_path / "cache").glob("*.lock")
+    (home,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    (home / "index.json").unlink()
+    held = FileLock(lock)
+    held.acquire()
+    said = []
+
+    def release(done, total, what):
+        said.append(what)
+        held.release()
+
+    build(clips, tmp_path / "cache", progress=release)
+    assert said[0] == "waiting for another process that prepares the same videos"
+
+
+def test_a_full_disk_stops_the_build_and_its_workers(tmp_path, monkeypatch):
+    clips = clips_in(videos(tmp_path / "videos"))
+
+    def full(self, id, entry, arrays):
+        raise UserError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(preparing.Builder, "append", full)
+        with pytest.raises(UserError, match="the disk is full"):
+            build(clips, tmp_path / "cache", workers=2)
+    assert build(clips, tmp_path / "cache").ids == [clip.id for clip in clips]
+
+
+def test_a_really_full_disk_is_told_and_continued(tmp_path):
+    clips = clips_in(videos(tmp_path / "videos", count=6))
+    small = tmp_path / "cache"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", small]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        with pytest.raises(UserError, match="the disk is full; free some space and run again"):
+            build(clips, small)
+        subprocess.run(["mount", "-o", "remount,size=20m", small], check=True)
+        steps = []
+        cache = build(clips, small, progress=lambda done, *_: steps.append(done))
+        assert steps[0] > 1
+        build(clips, tmp_path / "undisturbed")
+        assert content(small) == content(tmp_path / "undisturbed")
+        del cache
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+
+
+def test_prepares_real_clips(tmp_path, real_clips, depth):
+    paths = sorted((real_clips / "ut_interaction").glob("*/*.avi"))[:: depth(40, 4)]
+    clips = [Clip(id=path.stem, path=path, label=0, group="", subset="train") for path in paths]
+    cache = build(clips, tmp_path / "cache", workers=2, resize=64)
+    assert not cache.quarantined
+    for clip in clips:
+        frames, height, width = cache.shape(clip.id)
+        assert min(height, width) == 64
+        np.testing.assert_array_equal(cache.rgb(clip.id), decode(clip.path, 64).frames)
+        # People move: somewhere by more than a pixel, and most of the picture not at all.
+        moved = np.abs(cache.flow(clip.id).astype(int) - 128) * cache.bound / 127
+        assert moved.max() > 1
+        assert np.median(moved) < 0.3
+
+
+def test_needs_no_torch():
+    code = (
+        "import sys, harness.data.prepare, harness.data.batches; sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
