@@ -49,6 +49,7 @@ def _execute(
     source = prepare_source(experiment.data, places, workers=1, progress=lambda *_: None)
     size = source.size(experiment.data)
     tracker = Tracker(cell, folder.parent, settings.wandb)
+    append_line(folder / "log.jsonl", {"event": "start", "key": cell.key, "seed": cell.seed})
 
     pl.seed_everything(cell.seed, workers=True, verbose=False)
     network = network_of(experiment, len(source.classes), size)
@@ -79,6 +80,7 @@ def _execute(
         started=started.isoformat(timespec="seconds"),
         seconds=perf_counter() - clock,
     )
+    append_line(folder / "log.jsonl", {"event": "finish", "epoch": experiment.train.epochs})
     save(record, folder)
     tracker.finish({**record.metrics, **record.cost, "status": record.status})
     return record

@@ -53,12 +53,14 @@ def test_as_people_read_it():
 
 def test_a_cost_is_paired_too():
     records = [
-        record(arm=arm, seed=seed, top1=0.5, cost={"params": params + seed})
+        record(arm=arm, seed=seed, dataset=d, top1=0.5, cost={"params": params + seed + extra})
         for arm, params in (("full", 10.0), ("small", 7.0))
+        for d, extra in (("ucf101", 0.0), ("hmdb51", 5.0))
         for seed in (0, 1)
     ]
     small = ablation(records, "full", metric="params").rows[1]
     assert (small["params/difference"], small["params/difference/half_width"]) == (-3.0, 0.0)
+    assert small["params/difference/n"] == 4
 
 
 def test_an_unknown_baseline_or_metric_is_the_users_error():

@@ -43,6 +43,14 @@ def test_columns_expand_by_first_appearance():
     assert [c.spec().title for c in made.columns][1] == "b/2 top-1 (%)"
 
 
+def test_splits_are_never_pooled():
+    row = build([record(split=s, seed=0, top1=v) for s, v in (("01", 0.5), ("02", 0.7))]).rows[0]
+    assert [row.cells[f"test/top1/ucf101/{s}"].values for s in ("01", "02")] == [
+        *(((0, 0.5),), ((0, 0.7),))
+    ]
+    assert row.score.mean == pytest.approx(0.6)
+
+
 def test_a_cost_is_the_mean_over_data_sets_without_an_interval():
     records = [
         record(dataset=d, seed=s, top1=0.5, cost={"params": p + s})
@@ -154,6 +162,13 @@ def test_each_confirmed_trial_of_an_arm_is_a_row_of_its_own():
     assert names(build(records)) == ["conv #7", "conv #3"]
     assert build(records).stale == 0
     assert names(build(records[:2])) == ["conv"]
+
+
+def test_an_arm_tuned_on_each_data_set_is_one_row():
+    places = (("ucf101", 3), ("hmdb51", 7))
+    made = build([record(stage="confirm", dataset=d, trial=t, top1=0.5) for d, t in places])
+    assert names(made) == ["conv"]
+    assert made.rows[0].complete
 
 
 def test_where_takes_a_value_a_list_or_a_path():

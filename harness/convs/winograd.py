@@ -14,7 +14,6 @@ fewer multiplications than `standard`, not less time.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 from typing import ClassVar, Literal
 
@@ -23,11 +22,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from harness.convs.cook_toom import Matrix, cook_toom
 from harness.convs.geometry import Conv, like
+from harness.convs.tiling import Axis, axes_of
 
 LARGEST_KERNEL = 5
-BLOCK = 2**20  # values of one tile position and channel in flight: on a CPU they stay in its cache
+BLOCK = 2**20  # transformed values at a time: on a CPU they stay in its last cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,63 +78,6 @@ class WinogradConv3d(nn.Conv3d):
         return _convolve(input, self, (2, self.tile, self.tile))
 
 
-@dataclass(frozen=True)
-class Axis:
-    """One axis of an input: `tiles` tiles of n values each give tiles of m outputs.
-
-    `before` is the zero padding at its start; what is missing at its end is zero too.
-    """
-
-    length: int
-    before: int
-    outputs: int
-    m: int
-    r: int
-
-    @property
-    def n(self) -> int:
-        return self.m + self.r - 1
-
-    @property
-    def tiles(self) -> int:
-        return -(-self.outputs // self.m)
-
-
-def _axes(conv: Conv, size: Sequence[int], tile: Sequence[int]) -> list[Axis]:
-    axes = []
-    for i, (length, r) in enumerate(zip(size, conv.kernel_size, strict=True)):
-        before, after = _padding(conv, i)
-        outputs = length + before + after - r + 1
-        if outputs < 1:
-            raise ValueError(f"kernel {conv.kernel_size} is larger than the padded {tuple(size)}")
-        axes.append(Axis(length, before, outputs, tile[i] if r > 1 else 1, r))
-    return axes
-
-
-def _padding(conv: Conv, axis: int) -> tuple[int, int]:
-    if conv.padding == "same":
-        total = conv.kernel_size[axis] - 1
-        return total // 2, total - total // 2
-    pad = 0 if isinstance(conv.padding, str) else conv.padding[axis]
-    return pad, pad
-
-
-@cache
-def _transform(axis: Axis) -> np.ndarray:
-    """Cuts, pads and transforms all tiles of an axis: (n * tiles, length)."""
-    data = _array(cook_toom(axis.m, axis.r).data)
-    reach = (axis.tiles - 1) * axis.m + axis.n
-    matrix = np.zeros((axis.n, axis.tiles, max(reach, axis.before + axis.length)))
-    for i in range(axis.tiles):
-        matrix[:, i, i * axis.m : i * axis.m + axis.n] = data
-    seen = matrix[:, :, axis.before : axis.before + axis.length]
-    return seen.reshape(axis.n * axis.tiles, axis.length)
-
-
-def _array(matrix: Matrix) -> np.ndarray:
-    return np.array(matrix, dtype=np.float64)
-
-
 def _contract(x: Tensor, matrices: Sequence[np.ndarray]) -> Tensor:
     """Multiply each leading axis of `x` by its matrix, the foremost first."""
     done, rest = 1, list(x.shape)
@@ -151,7 +93,7 @@ def _contract(x: Tensor, matrices: Sequence[np.ndarray]) -> Tensor:
 
 def _convolve(x: Tensor, conv: Conv, tile: Sequence[int]) -> Tensor:
     """In float32 at least, whatever autocast says: half precision loses the transforms' digits."""
-    axes = _axes(conv, x.shape[2:], tile)
+    axes = axes_of(conv, x.shape[2:], tile)
     dtype = torch.promote_types(x.dtype, torch.float32)
     with _without_autocast(x.device):
         filters = _filters(conv.weight.to(dtype), axes)
@@ -177,8 +119,7 @@ def _filters(weight: Tensor, axes: Sequence[Axis]) -> Tensor:
     """U = G g G^T: (positions, in channels, out channels)."""
     c_out, c_in = weight.shape[:2]
     taps_first = weight.movedim((1, 0), (-2, -1))
-    matrices = [_array(cook_toom(axis.m, axis.r).kernel) for axis in axes]
-    return _contract(taps_first, matrices).reshape(-1, c_in, c_out)
+    return _contract(taps_first, [axis.kernel for axis in axes]).reshape(-1, c_in, c_out)
 
 
 def _outputs(x: Tensor, filters: Tensor, axes: Sequence[Axis]) -> Tensor:
@@ -189,12 +130,12 @@ def _outputs(x: Tensor, filters: Tensor, axes: Sequence[Axis]) -> Tensor:
     d = len(axes)
     odd, even = range(1, 2 * d, 2), range(0, 2 * d, 2)
 
-    x = _contract(x.movedim((0, 1), (-2, -1)), [_transform(axis) for axis in axes])
+    x = _contract(x.movedim((0, 1), (-2, -1)), [axis.data for axis in axes])
     x = x.reshape(*[size for pair in zip(n, tiles, strict=True) for size in pair], samples, c_in)
     x = x.permute(*even, *odd, -2, -1).reshape(positions, prod(tiles) * samples, c_in)
 
     products = torch.bmm(x, filters).view(*n, prod(tiles) * samples * c_out)
-    y = _contract(products, [_array(cook_toom(axis.m, axis.r).inverse) for axis in axes])
+    y = _contract(products, [axis.inverse for axis in axes])
     y = y.reshape(*m, *tiles, samples, c_out)
     y = y.permute(-2, -1, *[i for axis in range(d) for i in (d + axis, axis)])
     y = y.reshape(samples, c_out, *[axis.tiles * axis.m for axis in axes])

@@ -82,19 +82,21 @@ class Batches:
 
     def _size(self) -> tuple[int, int]:
         """Height and width of every sample."""
-        sizes = {self.cache.shape(id)[1:]: id for id in self.ids}
+        sizes = {id: self.cache.shape(id)[1:] for id in self.ids}
+        smallest = min(sizes, key=lambda id: min(sizes[id]), default=None)
+        if smallest is None:
+            return 0, 0
+        height, width = sizes[smallest]
         crop = self.spec.crop
         if crop is None:
-            if len(sizes) > 1:
-                (a, x), (b, y) = list(sizes.items())[:2]
+            if len(set(sizes.values())) > 1:
                 raise UserError(
-                    f"data.clip.crop: videos differ in size ({x} is {a[0]} x {a[1]}, {y} is "
-                    f"{b[0]} x {b[1]}); set it to {min(map(min, sizes))} or less"
+                    "data.clip.crop: none, but the videos differ in size; "
+                    f"set it to {min(height, width)} or less ({smallest} is {height} x {width})"
                 )
-            return next(iter(sizes), (0, 0))
-        for (height, width), id in sizes.items():
-            if crop > min(height, width):
-                raise UserError(f"data.clip.crop: {crop}, but {id} is {height} x {width} pixels")
+            return height, width
+        if crop > min(height, width):
+            raise UserError(f"data.clip.crop: {crop}, but {smallest} is {height} x {width} pixels")
         return crop, crop
 
     def _samples(self) -> list[tuple[int, int, bool]]:

@@ -81,8 +81,8 @@ def encode(
 ) -> bytes:
     """An MP4 file of H.264, near lossless; one thread, so that the same frames give the same bytes.
 
-    Every frame is coded by itself, at a quantiser of its own: a predicted frame keeps traces of the
-    frames before it, and a network reads the direction of motion off a single one of them.
+    Every frame is coded by itself, at a constant quantiser: predicted frames keep traces of their
+    neighbours, off which a network reads motion in a single frame (`bind`: 0.92 in place of 0.50).
     """
     size = luma.shape[1]
     file = BytesIO()

@@ -188,7 +188,7 @@ def front(places: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     """
     kept: list[tuple[float, float]] = []
     for place in sorted(places):
-        if not kept or True:
+        if not kept or place[1] < kept[-1][1]:
             kept.append(place)
     return tuple(kept)
 

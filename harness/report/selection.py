@@ -70,12 +70,16 @@ def select(
 def name_rows(records: Sequence[Record], rows: str) -> list[str]:
     """The row that each record belongs to.
 
-    Where an arm was confirmed with the settings of several trials, each of them is a row.
+    An arm tuned on each data set is one row, whichever trial won there. Where several trials of it
+    were confirmed on one data set, they are different settings, and each is a row.
     """
-    trials = {arm: {r.trial for r in records if r.arm == arm} for arm in {r.arm for r in records}}
+    trials: dict[tuple[str, str, str], set[int | None]] = {}
+    for r in records:
+        trials.setdefault((r.arm, r.dataset, r.split), set()).add(r.trial)
+    several = {arm for (arm, *_), found in trials.items() if len(found) > 1}
 
     def name(record: Record) -> str:
-        if rows == "arm" and len(trials[record.arm]) > 1 and record.trial is not None:
+        if rows == "arm" and record.arm in several and record.trial is not None:
             return f"{record.arm} #{record.trial}"
         value = read(record, rows)
         return "none" if value is None else str(value)

@@ -1,0 +1,258 @@
+"""Batches of cached clips: what is drawn, on what it depends, and that both inputs agree."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.data.batches import Batches
+from harness.data.cache import Builder, Cache
+from harness.data.clip import Clip
+from harness.data.flow_codes import ZERO, decode, encode
+from harness.data.sampling import ClipSpec
+from harness.errors import UserError
+from harness.flow import FLOWS
+
+KEY = "k" * 64
+
+
+def cache_of(folder, videos):
+    """A cache of {id: (rgb, flow) or the reason why there is neither}."""
+    builder = Builder(folder, KEY)
+    for id, video in videos.items():
+        if isinstance(video, str):
+            builder.append(id, {"reason": video}, {})
+            continue
+        rgb, flow = video
+        entry = dict(zip(("frames", "height", "width"), rgb.shape[:3], strict=True))
+        builder.append(id, entry, {"rgb": rgb, "flow": flow})
+    builder.finish({"bound": 20.0}, dict.fromkeys(videos, ""))
+    return Cache.open(folder, KEY)
+
+
+def telling(number, frames=20, height=10, width=12):
+    """A video whose every pixel tells the video, the frame, the row and the column."""
+    rgb = np.empty((frames, height, width, 3), np.uint8)
+    rgb[..., 0] = np.arange(frames)[:, None, None]
+    rgb[..., 1] = np.arange(height)[:, None] + 100 * (number % 2)
+    rgb[..., 2] = np.arange(width) + 20 * number
+    flow = np.empty((frames - 1, height, width, 2), np.uint8)
+    flow[..., 0] = np.arange(width) + 1
+    flow[..., 1] = 20 * np.arange(height)[:, None] // 2 + np.arange(frames - 1)[:, None, None]
+    return rgb, flow
+
+
+def clip(id, label=0):
+    return Clip(id=id, path=Path(id), label=label, group="", subset="train")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Seven videos of different lengths and sizes, and one that cannot be read."""
+    videos = {
+        f"v{number}": telling(number, frames=8 + 3 * number, width=12 + number % 3)
+        for number in range(7)
+    }
+    return cache_of(tmp_path_factory.mktemp("cache"), videos | {"x": "broken"})
+
+
+CLIPS = [clip(f"v{number}", label=number % 3) for number in range(7)]
+SPEC = ClipSpec(frames=4, segments=2, crop=8, flip=True)
+
+
+def batches(cache, clips=CLIPS, spec=SPEC, **changes):
+    usual = {"rgb_frames": spec.frames, "flow": True, "batch_size": 3, "seed": 1, "training": True}
+    return Batches(cache, clips, spec, **usual | changes)
+
+
+def epoch_of(iterable, epoch=0):
+    """One epoch, as a dictionary of whole arrays."""
+    iterable.set_epoch(epoch)
+    parts = list(iterable)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def assert_equal(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def by_video(epoch):
+    return {name: array[np.argsort(epoch["video"])] for name, array in epoch.items()}
+
+
+@pytest.mark.parametrize("rgb_frames", [0, 1, 4])
+@pytest.mark.parametrize("flow", [True, False])
+def test_shapes_and_types(cache, rgb_frames, flow):
+    made = epoch_of(batches(cache, rgb_frames=rgb_frames, flow=flow))
+    shapes = {"label": (7,), "video": (7,)}
+    if rgb_frames:
+        shapes["rgb"] = (7, 2, rgb_frames, 8, 8, 3)
+    if flow:
+        shapes["flow"] = (7, 2, 4, 8, 8, 2)
+    assert {name: array.shape for name, array in made.items()} == shapes
+    assert made["label"].dtype == made["video"].dtype == np.int64
+    assert all(made[name].dtype == np.uint8 for name in shapes.keys() & {"rgb", "flow"})
+
+
+def test_every_video_once_an_epoch_with_its_label(cache):
+    made = batches(cache)
+    epoch = epoch_of(made)
+    assert sorted(epoch["video"]) == list(range(7))
+    for video, label, rgb in zip(epoch["video"], epoch["label"], epoch["rgb"], strict=True):
+        assert made.ids[video] == f"v{video}"
+        assert label == video % 3
+        assert (rgb[..., 2] // 20 == video).all()
+
+
+def test_the_same_seed_and_epoch_give_the_same_bits(cache):
+    once = epoch_of(batches(cache), 3)
+    assert_equal(once, epoch_of(batches(cache), 3))
+    twice = batches(cache)
+    epoch_of(twice, 2)
+    assert_equal(once, epoch_of(twice, 3))
+
+
+def test_epochs_and_seeds_differ_in_order_and_in_draws(cache):
+    first = epoch_of(batches(cache), 0)
+    for other in (epoch_of(batches(cache), 1), epoch_of(batches(cache, seed=2), 0)):
+        assert (first["video"] != other["video"]).any()
+        assert (by_video(first)["rgb"] != by_video(other)["rgb"]).any()
+
+
+@given(batch_size=st.integers(1, 9))
+def test_a_clip_is_drawn_alike_whatever_the_batch_size(cache, batch_size):
+    assert_equal(epoch_of(batches(cache)), epoch_of(batches(cache, batch_size=batch_size)))
+
+
+def test_a_clip_is_drawn_alike_whatever_is_taken_of_it(cache):
+    both = epoch_of(batches(cache))
+    np.testing.assert_array_equal(epoch_of(batches(cache, rgb_frames=0))["flow"], both["flow"])
+    np.testing.assert_array_equal(epoch_of(batches(cache, flow=False))["rgb"], both["rgb"])
+    one = epoch_of(batches(cache, rgb_frames=1))["rgb"]
+    np.testing.assert_array_equal(one, both["rgb"][:, :, 2:3])
+
+
+@given(videos=st.integers(0, 7), batch_size=st.integers(1, 9), training=st.booleans())
+def test_batches_are_full_but_the_last_and_never_one_sample(cache, videos, batch_size, training):
+    made = batches(cache, CLIPS[:videos], batch_size=batch_size, training=training)
+    lengths = [len(batch["label"]) for batch in made]
+    assert len(made) == len(lengths)
+    assert sum(lengths) == videos
+    assert all(length == batch_size for length in lengths[:-1])
+    if training and batch_size > 1 and videos > 1:
+        assert 2 <= lengths[-1] <= batch_size + 1
+    elif videos:
+        assert 1 <= lengths[-1] <= batch_size + training
+
+
+def test_crops_are_one_place_of_the_video_for_frames_and_flow(cache):
+    epochs = [epoch_of(batches(cache), epoch) for epoch in range(30)]
+    corners = set()
+    for epoch in epochs:
+        for rgb, flow in zip(epoch["rgb"], epoch["flow"], strict=True):
+            rows, columns = rgb[..., 1].astype(int) % 100, rgb[..., 2].astype(int) % 20
+            x = flow[..., 0].astype(int) - 1
+            mirrored = columns[0, 0, 0, 0] > columns[0, 0, 0, -1]
+            if mirrored:  # negated: 256 - (column + 1) - 1
+                x = 254 - x
+            np.testing.assert_array_equal(columns, x)
+            np.testing.assert_array_equal((flow[..., 1] - rgb[..., 0]) // 10, rows)
+            assert (rgb[..., 0] == rgb[:, :, :1, :1, 0]).all()  # one frame at a time, whole
+            corners.add((rows.min(), columns.min(), bool(mirrored)))
+    assert {row for row, _, _ in corners} == {0, 1, 2}
+    assert {column for _, column, _ in corners} >= {0, 1, 2, 3, 4}
+    assert {mirrored for _, _, mirrored in corners} == {True, False}
+
+
+def test_positions_are_windows_in_order(cache):
+    for epoch in range(5):
+        times = epoch_of(batches(cache), epoch)["rgb"][..., 0, 0, 0].astype(int)
+        assert (np.diff(times, axis=-1) == 1).all()
+        assert (times[:, 0, 0] <= times[:, 1, 0]).all()
+
+
+def test_nothing_is_mirrored_unless_asked(cache):
+    spec = ClipSpec(frames=4, crop=8)
+    for epoch in range(5):
+        columns = epoch_of(batches(cache, spec=spec), epoch)["rgb"][..., 2].astype(int)
+        assert (np.diff(columns, axis=-1) == 1).all()
+
+
+def test_testing_takes_the_centre_in_order_and_draws_nothing(cache):
+    made = epoch_of(batches(cache, training=False), 0)
+    assert made["video"].tolist() == list(range(7))
+    assert_equal(made, epoch_of(batches(cache, training=False, seed=5), 9))
+    assert (made["rgb"][:, 0, 0, 0, 0, 1] % 100 == 1).all()  # 8 of 10 rows
+    widths = np.array([12 + number % 3 for number in range(7)])
+    np.testing.assert_array_equal(made["rgb"][:, 0, 0, 0, 0, 2] % 20, (widths - 8) // 2)
+
+
+def test_views_and_mirrors_of_a_video_follow_each_other(cache):
+    made = epoch_of(batches(cache, training=False, views=3, mirror=True, batch_size=4))
+    assert made["video"].tolist() == np.repeat(range(7), 6).tolist()
+    np.testing.assert_array_equal(made["rgb"][1::2], made["rgb"][::2, ..., ::-1, :])
+    np.testing.assert_array_equal(made["flow"][1::2, ..., 0], -made["flow"][::2, ..., ::-1, 0])
+    np.testing.assert_array_equal(made["flow"][1::2, ..., 1], made["flow"][::2, ..., ::-1, 1])
+    starts = made["rgb"][::2, 0, 0, 0, 0, 0].reshape(7, 3)
+    assert (np.diff(starts[-1].astype(int)) > 0).all()
+    once = epoch_of(batches(cache, training=False, views=3))
+    np.testing.assert_array_equal(once["rgb"], made["rgb"][::2])
+
+
+def test_clips_that_are_not_cached_are_left_out_and_counted(cache):
+    made = batches(cache, [CLIPS[4], clip("x"), CLIPS[2]])
+    assert made.ids == ["v4", "v2"]
+    assert made.missing == 1
+    epoch = by_video(epoch_of(made))
+    assert epoch["label"].tolist() == [1, 2]
+    assert (epoch["rgb"][0, ..., 2] // 20 == 4).all()
+
+
+def test_a_mirrored_sample_is_the_flow_of_mirrored_frames(tmp_path):
+    """The flow method itself is the reference: it is run on the frames in a mirror."""
+    noise = np.random.default_rng(0).normal(size=(60, 80)).astype(np.float32)
+    scene = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 2), None, 0, 255, cv2.NORM_MINMAX)
+    grey = [scene[8:48, 4 + 3 * t : 52 + 3 * t].astype(np.uint8) for t in range(4)]
+    method = FLOWS["dis"]()
+    grey = np.stack(grey)
+    flow = np.stack([encode(method(*pair), 20.0) for pair in pairwise(grey)])
+    rgb = np.repeat(grey[..., None], 3, axis=-1)
+    cache = cache_of(tmp_path, {"a": (rgb, flow)})
+    made = batches(
+        cache, [clip("a")], ClipSpec(frames=3), training=False, mirror=True, batch_size=2
+    )
+    plain, mirrored = epoch_of(made)["flow"][:, 0].astype(int)
+    seen = np.ascontiguousarray(rgb[:, :, ::-1, 0])
+    recomputed = np.stack([encode(method(*pair), 20.0) for pair in pairwise(seen)])
+    inside = np.s_[:, 10:-10, 10:-10]
+    assert np.median(plain[..., 0]) < ZERO - 10  # it moves
+    assert np.abs(mirrored - recomputed)[inside].mean() < 1
+    assert np.median(decode(recomputed, 20.0)[..., 0]) == pytest.approx(3, abs=0.2)
+
+
+def test_no_crop_takes_the_whole_frame(tmp_path):
+    cache = cache_of(tmp_path, {f"v{number}": telling(number) for number in range(3)})
+    made = epoch_of(batches(cache, CLIPS[:3], ClipSpec(frames=4)))
+    assert made["rgb"].shape == (3, 1, 4, 10, 12, 3)
+
+
+def test_no_crop_of_videos_that_differ_in_size_is_refused(cache):
+    with pytest.raises(UserError, match=r"set it to 10 or less \(v0 is 10 x 12\)"):
+        batches(cache, spec=ClipSpec(frames=4))
+
+
+def test_a_crop_that_does_not_fit_is_refused_with_the_clip(cache):
+    assert batches(cache, spec=ClipSpec(frames=4, crop=10)).size == (10, 10)
+    with pytest.raises(UserError, match=r"data.clip.crop: 11, but v0 is 10 x 12 pixels"):
+        batches(cache, spec=ClipSpec(frames=4, crop=11))
+
+
+def test_some_other_number_of_frames_is_a_programming_error(cache):
+    with pytest.raises(ValueError, match="rgb_frames: 3, not 0, 1 or 4"):
+        batches(cache, rgb_frames=3)
