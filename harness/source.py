@@ -1,6 +1,6 @@
 """From an experiment to its clips: the data set, its cache, its subsets. No torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,15 +65,15 @@ def prepare_source(data: Data, places: Places, *, workers: int, progress: Progre
     )
     readable = [clip for clip in clips if clip.id not in cache.quarantined]
     _require_every_class(readable, dataset)
-    return Source(tuple(dataset.classes), cache, _subsets(readable, data))
+    return Source(tuple(dataset.classes), cache, _subsets(readable, dataset.classes, data))
 
 
-def _subsets(clips: list[Clip], data: Data) -> dict[str, list[Clip]]:
+def _subsets(clips: list[Clip], classes: Sequence[str], data: Data) -> dict[str, list[Clip]]:
     train = [clip for clip in clips if clip.subset == "train"]
     test = [clip for clip in clips if clip.subset == "test"]
     if data.val is None:
         return {"train": train, "val": [], "test": test}
-    kept, val = carve(train, data.val.share, data.val.by)
+    kept, val = carve(train, data.val.share, data.val.by, classes)
     return {"train": kept, "val": val, "test": test}
 
 

@@ -76,7 +76,9 @@ def test_the_three_steps_see_five_positions_a_side():
     assert support(new(impulse())) == (5, 5, 5)
 
 
-@pytest.mark.parametrize(("step", "seen"), [("xy", (1, 3, 3)), ("xt", (3, 1, 3)), ("yt", (3, 3, 1))])
+@pytest.mark.parametrize(
+    ("step", "seen"), [("xy", (1, 3, 3)), ("xt", (3, 1, 3)), ("yt", (3, 3, 1))]
+)
 def test_each_step_spreads_in_its_plane_only(step, seen):
     new = Fast3d().replace(nn.Conv3d(1, 1, 3, padding=1, bias=False))
     assert support(positive(getattr(new, step))(impulse())) == seen

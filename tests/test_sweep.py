@@ -171,7 +171,9 @@ def test_a_search_proposes_confirms_and_stops(folder, places):
     assert trial_states(places) == {"COMPLETE": 6}
     first = next(r for r in outcome.records if r.trial == 0)
     assert first.config["train"]["optimizer"]["lr"] == 1e-3
-    best = max((r for r in outcome.records if r.stage == "search"), key=lambda r: r.metrics["val/top1"])
+    best = max(
+        (r for r in outcome.records if r.stage == "search"), key=lambda r: r.metrics["val/top1"]
+    )
     confirmed = [r for r in outcome.records if r.stage == "confirm"]
     assert {r.seed for r in confirmed} == {7, 8}
     assert confirmed[0].config["train"] == best.config["train"]
@@ -181,7 +183,9 @@ def test_a_search_proposes_confirms_and_stops(folder, places):
     assert trial_states(places) == {"COMPLETE": 6}
 
 
-def test_killed_with_sigkill_and_started_again_it_ends_with_the_planned_cells(folder, tmp_path, depth):
+def test_killed_with_sigkill_and_started_again_it_ends_with_the_planned_cells(
+    folder, tmp_path, depth
+):
     """No cell is trained twice, none is lost, and the journal agrees with the records."""
     path = write(folder, "search.yaml", SEARCH)
     for turn in range(depth(1, 10)):

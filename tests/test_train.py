@@ -53,7 +53,9 @@ def test_a_run_leaves_a_record_with_all_that_a_reader_needs(workspace, tmp_path)
     folder = tmp_path / "tiny" / record.key
     assert load(folder / "record.json") == record
     assert record.status == "done"
-    assert {"train/loss", "val/top1", "test/top1", "test/mean_class", "chance"} <= set(record.metrics)
+    assert {"train/loss", "val/top1", "test/top1", "test/mean_class", "chance"} <= set(
+        record.metrics
+    )
     assert record.clips == {"train": 36, "val": 12, "test": 16, "quarantined": 0}
     assert record.cost["params"] > 1000
     assert record.cost["macs"] > 1e5
@@ -133,5 +135,3 @@ def test_weights_of_another_number_of_classes_are_refused(workspace, tmp_path):
     cell, places = cell_in(workspace, tmp_path, start, "data.task=bind")
     with pytest.raises(UserError, match=r"does not fit this network: .* is \(4, \d+\), not \(2,"):
         execute(cell, places, HOW, go_on)
-
-

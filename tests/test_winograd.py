@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from harness.convs.cook_toom import cook_toom
+from harness.convs.tiling import axes_of
 from harness.convs.winograd import BLOCK, Winograd, WinogradConv2d, WinogradConv3d
 
 
@@ -156,13 +157,24 @@ def test_refuses_what_it_would_get_wrong(options, reason):
     assert Winograd().refuses(nn.Conv2d(4, 4, **options)) == reason
 
 
-def test_the_frames_axis_has_tiles_of_two():
-    clip = nn.Conv3d(1, 1, 3, padding=1)
-    axes = []
-    conv = Winograd(tile=4).replace(clip)
-    conv.register_forward_pre_hook(lambda *_: axes.append(conv.tile))
-    assert conv(torch.zeros(1, 1, 5, 9, 9)).shape == (1, 1, 5, 9, 9)
-    assert axes == [4]
+@pytest.mark.parametrize("tile", [2, 4])
+def test_tiles_are_two_frames_long(tile, monkeypatch):
+    asked = []
+
+    def spy(conv, size, tile):
+        asked.append(tile)
+        return axes_of(conv, size, tile)
+
+    monkeypatch.setattr("harness.convs.winograd.axes_of", spy)
+    Winograd(tile=tile).replace(nn.Conv3d(1, 1, 3))(torch.zeros(1, 1, 5, 9, 9))
+    Winograd(tile=tile).replace(nn.Conv2d(1, 1, 3))(torch.zeros(1, 1, 9, 9))
+    assert asked == [(2, tile, tile), (tile, tile)]
+
+
+def test_an_axis_without_a_kernel_is_not_transformed():
+    frames, height, width = axes_of(nn.Conv3d(1, 1, (1, 3, 3)), (5, 6, 6), (2, 4, 4))
+    assert (frames.m, frames.n, frames.tiles) == (1, 1, 5)
+    assert (height.m, height.n, height.tiles) == (width.m, width.n, width.tiles) == (4, 6, 1)
 
 
 @pytest.mark.parametrize("kind", [WinogradConv2d, WinogradConv3d], ids=lambda kind: kind.__name__)

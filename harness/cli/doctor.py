@@ -14,7 +14,7 @@ def command(
 
     Example: `harness doctor --format json -o doctor.json`
     """
-    from harness.bench.doctor import examine
+    from harness.doctor import examine
     from harness.cli.output import check_format, emit
 
     check_format(format)

@@ -27,7 +27,7 @@ class Cut:
     mirrored: bool
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Batches:
     """An iterable of dictionaries of arrays, one iteration being one epoch.
 

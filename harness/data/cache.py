@@ -114,7 +114,7 @@ class Builder:
             for name, part in self._parts.items():
                 finished = self.home / f"{name}.npy"  # killed between the renames and the index
                 if finished.exists():
-                    finished.rename(part)
+                    finished.replace(part)
             self._recover()
 
     def _recover(self) -> None:
@@ -175,7 +175,7 @@ class Builder:
             file.write(header.getvalue())
             file.flush()
             os.fsync(file.fileno())
-        final = self._parts[name].rename(self.home / f"{name}.npy")
+        final = self._parts[name].replace(self.home / f"{name}.npy")
         return {"bytes": HEADER + length, "sha256": sha256_of(final)}
 
 

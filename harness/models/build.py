@@ -3,7 +3,8 @@
 from harness.config.experiment import Experiment, Stream
 from harness.config.schema import Component
 from harness.convs.swap import Choice
-from harness.models.two_stream import StreamSpec, TwoStream, two_stream
+from harness.models.assembly import StreamSpec, two_stream
+from harness.models.two_stream import TwoStream
 
 
 def network_of(experiment: Experiment, classes: int, size: int) -> TwoStream:

@@ -42,6 +42,7 @@ class TwoStream(nn.Module):
         fusion: nn.Module | None,
         heads: Mapping[str, Head],
         *,
+        classes: int,
         modalities: Mapping[str, int],
         reports: Mapping[str, SwapReport],
     ) -> None:
@@ -50,7 +51,13 @@ class TwoStream(nn.Module):
         self.fusion = nn.Identity() if fusion is None else fusion
         self.level = getattr(fusion, "LEVEL", None)
         self.trains_separately = self.level == "scores"
+        self.classes = classes
         self.modalities, self.reports = dict(modalities), dict(reports)
+
+    @property
+    def heads_reported(self) -> tuple[str, ...]:
+        """The keys of what `forward` returns."""
+        return ("fused", *self.heads) if self.level == "scores" else ("fused",)
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "batch classes"]]:
         """Scores before the softmax: "fused", and one for each stream that has a head of its own.
@@ -64,7 +71,7 @@ class TwoStream(nn.Module):
         scores = {name: consensus(self.heads[name](maps[name]), segments) for name in maps}
         if self.level == "scores":
             return {"fused": self.fusion(scores["spatial"], scores["temporal"]), **scores}
-        return {"fused": next(iter(scores.values())), **scores}
+        return {"fused": next(iter(scores.values()))}
 
 
 def aligned(

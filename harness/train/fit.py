@@ -6,8 +6,9 @@ logs, the record keeps. `last.ckpt` is written after every epoch and an interrup
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -73,10 +74,18 @@ def labels_of(loader: Loader) -> Tensor:
     return torch.tensor(loader.batches.labels, dtype=torch.long)
 
 
-class quiet(warnings.catch_warnings):  # noqa: N801 (reads as a verb)
-    """Lightning's advice on loader workers is wrong for cached data (see loaders.py)."""
+# What Lightning says of every run of ours: (message, why it does not matter here).
+IDLE_ADVICE = (
+    (".*does not have many workers.*", "loader processes are slower for cached data: loaders.py"),
+    (".*have no `val_dataloader`.*", "an experiment may go without validation clips"),
+    (".*isinstance.treespec, LeafSpec.*", "Lightning's use of torch, not ours"),
+)
 
-    def __enter__(self) -> Any:
-        entered = super().__enter__()
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        return entered
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out advice that a reader of the log could only learn to ignore."""
+    with warnings.catch_warnings():
+        for message, _ in IDLE_ADVICE:
+            warnings.filterwarnings("ignore", message)
+        yield
