@@ -37,19 +37,24 @@ def execute(cell: Cell, places: Places, settings: Settings, channel: Channel) ->
     with FileLock(folder / ".lock"):  # an orphan of a killed coordinator may still be at it
         if (folder / "record.json").is_file():
             return load(folder / "record.json")
-        return _execute(cell, places, settings, folder, channel)
+        append_line(folder / "log.jsonl", {"event": "start", "key": cell.key, "seed": cell.seed})
+        with Tracker(cell, folder.parent, settings.wandb) as tracker:
+            record = _train(cell, places, settings, folder, told(channel, tracker, folder))
+            tracker.finish({**record.metrics, **record.cost, "status": record.status})
+        save(record, folder)
+        append_line(folder / "log.jsonl", {"event": "finish"})
+        return record
 
 
-def _execute(
+def _train(
     cell: Cell, places: Places, settings: Settings, folder: Path, channel: Channel
 ) -> Record:
+    """Data, network, training, scores, cost: everything that the record says."""
     started, clock = datetime.now(UTC), perf_counter()
     torch.set_num_threads(settings.threads)
     experiment = cell.experiment()
     source = prepare_source(experiment.data, places, workers=1, progress=lambda *_: None)
     size = source.size(experiment.data)
-    tracker = Tracker(cell, folder.parent, settings.wandb)
-    append_line(folder / "log.jsonl", {"event": "start", "key": cell.key, "seed": cell.seed})
 
     pl.seed_everything(cell.seed, workers=True, verbose=False)
     network = network_of(experiment, len(source.classes), size)
@@ -57,8 +62,7 @@ def _execute(
     loaders = _loaders(cell, experiment, source, network)
     steps = experiment.train.epochs * len(loaders["train"])
     module = Classifier(network, experiment.train, experiment.eval, steps)
-    told = _told(channel, tracker, folder / "log.jsonl")
-    trainer = trainer_for(folder, experiment.train.epochs, told, settings.device)
+    trainer = trainer_for(folder, experiment.train.epochs, channel, settings.device)
     fit(trainer, module, loaders["train"], loaders.get("val"))
     fitted = perf_counter() - clock
 
@@ -68,7 +72,7 @@ def _execute(
         scores |= score(trainer, module, loader, name)
         metrics |= module.summary(name)
     save_scores(folder, scores)
-    record = Record(
+    return Record(
         **cell.names(),
         status="done",
         data_hash=source.cache.hash,
@@ -80,10 +84,6 @@ def _execute(
         started=started.isoformat(timespec="seconds"),
         seconds=perf_counter() - clock,
     )
-    append_line(folder / "log.jsonl", {"event": "finish", "epoch": experiment.train.epochs})
-    save(record, folder)
-    tracker.finish({**record.metrics, **record.cost, "status": record.status})
-    return record
 
 
 def _loaders(
@@ -107,13 +107,13 @@ def _loaders(
     }
 
 
-def _told(channel: Channel, tracker: Tracker, log: Path) -> Channel:
+def told(channel: Channel, tracker: Tracker, folder: Path) -> Channel:
     """The channel, with every epoch also in the cell's log and in W&B."""
 
     def tell(event: str, facts: Mapping[str, Any]) -> bool:
         if event == "epoch":
             tracker.log(facts["metrics"], facts["epoch"])
-            append_line(log, {"event": event, **facts})
+            append_line(folder / "log.jsonl", {"event": event, **facts})
         return channel(event, facts)
 
     return tell

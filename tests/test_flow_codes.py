@@ -54,7 +54,7 @@ def test_mirroring_commutes_with_encoding(flow, bound):
 
 
 @pytest.mark.parametrize(
-    ("pixels", "code"), [(20, 255), (-20, 1), (10, 192), (400, 255), (0.07, 128)]
+    ("pixels", "code"), [(20, 255), (-20, 1), (10, 192), (400, 255), (0.07, 128), (19.9, 254)]
 )
 def test_exact_codes_at_a_bound_of_20_pixels(pixels, code):
     assert encode(np.full((1, 1, 2), pixels, np.float32), 20.0).tolist() == [[[code, code]]]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from harness.data import flow_codes
-from harness.models.inputs import INPUTS, example, to_input
+from harness.models.inputs import INPUTS, to_input
 
 BATCH, SEGMENTS, FRAMES, HEIGHT, WIDTH = 2, 3, 5, 6, 7
 
@@ -97,11 +97,3 @@ def test_the_raw_batch_is_left_as_it_was():
         before = frames.clone()
         to_input(frames, kind, 20.0)
         assert torch.equal(frames, before), name
-
-
-def test_an_example_is_still_and_black():
-    batch = example({"rgb": 1, "flow": 4}, (6, 7), batch=3, segments=2)
-    assert batch["rgb"].shape == (3, 2, 1, 6, 7, 3)
-    assert batch["flow"].shape == (3, 2, 4, 6, 7, 2)
-    assert not batch["rgb"].any()
-    assert not to_input(batch["flow"], INPUTS["flow_clip"], 20.0).any()

@@ -204,7 +204,7 @@ def test_killed_with_sigkill_and_started_again_it_ends_with_the_planned_cells(
         assert done.returncode == 0, done.stderr
         records = load_all(places.runs)
         assert Counter(r.stage for r in records) == {"search": 6, "confirm": 2}
-        assert set(trainings(places.runs).values()) == {1}
+        assert max(trainings(places.runs).values()) == 1
         assert trial_states(places) == {"COMPLETE": 6}
 
 

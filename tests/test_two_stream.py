@@ -7,13 +7,13 @@ from torch.nn import functional as F
 from harness.backbones import BACKBONES
 from harness.errors import UserError
 from harness.fusion import FUSIONS
-from harness.models.build import StreamSpec, two_stream
+from harness.models.assembly import StreamSpec, two_stream
 from harness.models.consensus import consensus
 from harness.models.heads import Head
 from harness.models.inputs import INPUTS
 from harness.models.two_stream import aligned
 
-CLASSES, FRAMES, SIZE = 5, 4, (16, 16)
+CLASSES, FRAMES, SIZE = 5, 4, 16
 NAMES = {"rgb": "tiny2d", "flow_stack": "tiny2d", "rgb_clip": "tiny3d", "flow_clip": "tiny3d"}
 
 
@@ -35,7 +35,7 @@ def batch_for(model, *, batch=2, segments=3, size=SIZE):
         name: torch.randint(
             0,
             256,
-            (batch, segments, frames, *size, {"rgb": 3, "flow": 2}[name]),
+            (batch, segments, frames, size, size, {"rgb": 3, "flow": 2}[name]),
             dtype=torch.uint8,
         )
         for name, frames in model.modalities.items()
@@ -49,6 +49,8 @@ def test_every_fusion_learns_end_to_end(fusion, streams):
     scores = network(batch_for(network))
     late = FUSIONS[fusion].LEVEL == "scores"
     assert set(scores) == ({"fused", "spatial", "temporal"} if late else {"fused"})
+    assert tuple(scores) == network.heads_reported
+    assert network.classes == CLASSES
     assert network.trains_separately == late
     assert all(value.shape == (2, CLASSES) for value in scores.values())
     F.cross_entropy(scores["fused"], torch.tensor([0, 1])).backward()
@@ -60,30 +62,28 @@ def test_every_fusion_learns_end_to_end(fusion, streams):
 def test_every_backbone_takes_the_inputs_of_its_dimensions_and_refuses_the_others(backbone, input):
     spec = StreamSpec(backbone=(backbone, {}), input=input)
     with torch.device("meta"):
-        if BACKBONES[backbone].DIMENSIONS == INPUTS[input].dimensions:
-            network = model(spec, None, size=(64, 64))
-            assert network(batch_for(network, size=(64, 64)))["fused"].shape == (2, CLASSES)
+        if INPUTS[input].dimensions == BACKBONES[backbone].DIMENSIONS:
+            network = model(spec, None, size=64)
+            assert network(batch_for(network, size=64))["fused"].shape == (2, CLASSES)
         else:
-            with pytest.raises(UserError, match=f"spatial stream: backbone {backbone!r} is"):
+            with pytest.raises(UserError, match=f"{input!r} does not go with .*{backbone!r}"):
                 model(spec, None)
 
 
 def test_a_wrong_input_is_told_which_fit():
     spec = StreamSpec(backbone=("tiny2d", {}), input="flow_clip")
-    said = "temporal stream: backbone 'tiny2d' is 2-D and does not take 'flow_clip'; "
-    with pytest.raises(UserError, match=said + "inputs that fit: rgb, flow_stack$"):
+    said = "^temporal.input: 'flow_clip' does not go with the 2-D backbone 'tiny2d'; "
+    with pytest.raises(UserError, match=said + "it takes rgb or flow_stack$"):
         model("rgb", spec)
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"spatial": StreamSpec(backbone=("tiny2d", {}), input="rbg")}, "did you mean 'rgb'"),
         ({"spatial": StreamSpec(backbone=("tiny2", {}), input="rgb")}, "did you mean 'tiny2d'"),
         ({"fusion": "averge"}, "did you mean 'average'"),
-        ({"spatial": None, "temporal": None}, "needs a spatial stream, a temporal stream or both"),
+        ({"spatial": None, "temporal": None}, "needs at least one stream"),
         ({"spatial": stream("rgb", width=8), "fusion": "sum"}, "got 32 .spatial. and 16"),
-        ({"head": {"grid": 5}}, r"model.head.grid: 5, but the last feature map is 4 x 4"),
         ({"spatial": stream("rgb", operator=("fast3d", {}))}, "fast3d replaces nothing in tiny2d"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:20],
@@ -98,8 +98,7 @@ def test_what_cannot_be_built_is_refused_at_once(change, said):
 def test_one_stream_is_a_model_whatever_the_fusion(place, input):
     network = model(**({"spatial": None, "temporal": None} | {place: input}), fusion="conv")
     scores = network(batch_for(network))
-    assert set(scores) == {"fused", place}
-    assert torch.equal(scores["fused"], scores[place])
+    assert set(scores) == set(network.heads_reported) == {"fused"}
     assert not network.trains_separately
     assert list(network.reports) == [place]
 
@@ -254,6 +253,11 @@ def test_where_the_grid_does_not_divide_the_map_the_first_cells_are_larger():
     x = torch.zeros(1, 1, 3, 2)
     x[0, 0, :2, 0] = torch.tensor([1.0, 3.0])
     assert head(x).item() == 2.0
+
+
+def test_a_grid_finer_than_the_map_is_an_error():
+    with pytest.raises(UserError, match=r"^model.head.grid: 5, but the last feature map is 4 x 6$"):
+        Head(1, CLASSES, 2, grid=5)(torch.rand(2, 1, 4, 6))
 
 
 def test_dropout_is_off_in_evaluation():

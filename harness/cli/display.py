@@ -36,6 +36,9 @@ class Lines:
             self._next = time.monotonic() + SECONDS_BETWEEN_LINES
             self._say(f"{what}: {done}/{total}")
 
+    def note(self, text: str) -> None:
+        self._say(text)
+
     def started(self, cell: Cell) -> None:
         self._say(f"start  {cell.label}")
 

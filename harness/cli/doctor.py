@@ -14,8 +14,8 @@ def command(
 
     Example: `harness doctor --format json -o doctor.json`
     """
-    from harness.doctor import examine
     from harness.cli.output import check_format, emit
+    from harness.doctor import examine
 
     check_format(format)
     emit(examine(o.places(data, cache, runs)), format, output)

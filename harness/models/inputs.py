@@ -8,7 +8,6 @@ Frames are scaled by the mean and deviation of ImageNet's colours. Flow is in pi
 paper, the mean displacement of a field is not subtracted.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,24 +71,3 @@ def to_input(
         x = x.sub_(255 * mean).div_(255 * deviation)
     x = x.flatten(0, 1)
     return x if kind.dimensions == 3 else x.flatten(1, 2)
-
-
-def example(
-    modalities: Mapping[str, int],
-    size: tuple[int, int],
-    *,
-    batch: int = 2,
-    segments: int = 1,
-    device: str = "cpu",
-) -> dict[str, Tensor]:
-    """A raw batch of still, black clips, with so many frames by modality."""
-    values = {"rgb": 0, "flow": ZERO}
-    return {
-        name: torch.full(
-            (batch, segments, frames, *size, COLOURS[name]),
-            values[name],
-            dtype=torch.uint8,
-            device=device,
-        )
-        for name, frames in modalities.items()
-    }

@@ -31,6 +31,7 @@ class Display(Protocol):
     """What a person sees of a plan at work."""
 
     def preparing(self, done: int, total: int, what: str) -> None: ...
+    def note(self, text: str) -> None: ...
     def started(self, cell: Cell) -> None: ...
     def progress(self, cell: Cell, facts: dict[str, object]) -> None: ...
     def finished(self, cell: Cell, record: Record, *, reused: bool) -> None: ...
@@ -40,11 +41,16 @@ class Coordinator:
     """Runs queues of cells on an executor, `settings.workers` at a time."""
 
     def __init__(
-        self, places: Places, settings: Settings, display: Display, outdated: Outdated
+        self,
+        places: Places,
+        settings: Settings,
+        display: Display,
+        executor: Local,
+        outdated: Outdated,
     ) -> None:
         self.places, self.settings, self.display = places, settings, display
         self.outdated = outdated
-        self.executor = Local()
+        self.executor = executor
         self.outcome = Outcome()
         self._busy: dict[str, tuple[Handle, Queue]] = {}  # by cell key
 

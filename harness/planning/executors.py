@@ -6,7 +6,7 @@ the channel), `sentinel` (ready when the process has ended), `exitcode` and `kil
 
 import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -14,8 +14,9 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 
 from harness.cell import Cell
+from harness.errors import UserError
 from harness.places import Places
-from harness.planning.worker import work
+from harness.planning.worker import answer, work
 from harness.settings import Settings
 
 STOP = "stop"
@@ -57,6 +58,22 @@ class Local:
         self._context = multiprocessing.get_context("forkserver" if warm else "spawn")
         if warm:
             self._context.set_forkserver_preload(["harness.execute", "wandb"])
+
+    def ask(self, question: Callable[..., object], *arguments: object) -> None:
+        """Call a function in a fork of the warm server; its UserError is raised here."""
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=answer, args=(theirs, question, arguments))
+        with _no_main():
+            process.start()
+        theirs.close()
+        try:
+            refusal = ours.recv()
+        except EOFError:
+            process.join()
+            raise RuntimeError(f"{question} ended with exit code {process.exitcode}") from None
+        process.join()
+        if refusal is not None:
+            raise UserError(refusal)
 
     def start(self, cell: Cell, places: Places, settings: Settings) -> Handle:
         ours, theirs = self._context.Pipe()

@@ -7,9 +7,11 @@ from harness.config.schema import plain
 from harness.files import digest
 from harness.places import Places
 from harness.planning.coordinator import Coordinator, Display, Outdated, owned
+from harness.planning.executors import Local
 from harness.planning.outcome import Outcome
 from harness.planning.plan import Plan, Task
 from harness.planning.queues import Fixed, Queue
+from harness.planning.worker import check_all
 from harness.results.record import Record
 from harness.results.store import folder_of, load
 from harness.settings import Settings
@@ -34,11 +36,12 @@ def launch(
     """
     folder = places.runs / plan.name
     with owned(folder, plan.name):
-        _check(plan, places)
+        executor = Local()
+        _check(plan, places, executor)
         hashes = _prepare(plan, places, settings, display)
         outdated = _outdated(again or Again(), hashes)
         queues = _queues(plan, places)
-        return Coordinator(places, settings, display, outdated).run(queues)
+        return Coordinator(places, settings, display, executor, outdated).run(queues)
 
 
 def _queues(plan: Plan, places: Places) -> list[Queue]:
@@ -50,15 +53,11 @@ def _queues(plan: Plan, places: Places) -> list[Queue]:
     return [Searching(plan, task, plan.search, places, storage) for task in plan.tasks]
 
 
-def _check(plan: Plan, places: Places) -> None:
-    """Options and networks of every arm that is still to be trained; torch comes in here."""
+def _check(plan: Plan, places: Places, executor: Local) -> None:
+    """Options and networks of every arm that is still to be trained, found out where torch is."""
     pending = [task for task in plan.tasks if _has_work(plan, task, places)]
-    if not pending:
-        return
-    from harness.check import check
-
-    for task in pending:
-        check(task.experiment, task.document, places)
+    if pending:
+        executor.ask(check_all, [(task.experiment, task.document) for task in pending], places)
 
 
 def _has_work(plan: Plan, task: Task, places: Places) -> bool:
@@ -72,12 +71,13 @@ def _has_work(plan: Plan, task: Task, places: Places) -> bool:
 def _prepare(plan: Plan, places: Places, settings: Settings, display: Display) -> dict[str, str]:
     """Write, verify, decode and cache each distinct data section once; its hash by its digest."""
     sections = {digest(plain(task.experiment.data)): task.experiment.data for task in plan.tasks}
-    return {
-        key: prepare_source(
-            data, places, workers=settings.workers, progress=display.preparing
-        ).cache.hash
-        for key, data in sections.items()
-    }
+    hashes = {}
+    for key, data in sections.items():
+        source = prepare_source(data, places, workers=settings.workers, progress=display.preparing)
+        hashes[key] = source.cache.hash
+        for video, reason in source.cache.quarantined.items():
+            display.note(f"left out: {data.name}: {video}: {reason}")
+    return hashes
 
 
 def _outdated(again: Again, hashes: dict[str, str]) -> Outdated:

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harness.cell import Cell
 from harness.errors import UserError
+from harness.files import digest
 from harness.places import Places
 from harness.planning import SAMPLERS
 from harness.planning.plan import Plan, Task
@@ -41,13 +43,13 @@ class Searching:
         self.study = optuna.create_study(
             storage=storage,
             study_name=f"{task.arm} | {dataset} | {task.experiment.data.split}",
-            sampler=SAMPLERS[search.sampler.name](**search.sampler.options),
+            sampler=self._sampler(0),
             direction=search.direction,
             load_if_exists=True,
         )
         for params in search.enqueue:
             self.study.enqueue_trial(stored(params, plan.space), skip_if_exists=True)
-        self._interrupted = deque(self._running())
+        self._interrupted = self._running()
         self._open: dict[str, list[Trial]] = {}  # by cell key: the trials that wait for its record
         self._confirm: deque[Cell] | None = None
 
@@ -62,9 +64,11 @@ class Searching:
         return self._confirm is not None and not self._confirm
 
     def next(self) -> Cell | None:
-        if self._interrupted:
-            return self._cell(self._interrupted.popleft())
+        interrupted = next(self._interrupted, None)
+        if interrupted is not None:
+            return self._cell(interrupted)
         if self._started() < self.search.trials:
+            self.study.sampler = self._sampler(self._started())
             return self._cell(self.study.ask())
         if self._open:
             return None
@@ -86,7 +90,7 @@ class Searching:
             measured = ", ".join(sorted(record.metrics))
             raise UserError(
                 f"search.objective: {self.search.objective!r} was not measured (there are "
-                f"{measured}); a search needs validation clips, for example data.val: {{share: 0.2}}"
+                f"{measured}); a search needs validation clips: data.val: {{share: 0.2}}"
             )
         return value
 
@@ -98,8 +102,16 @@ class Searching:
         self._open.setdefault(cell.key, []).append(trial)
         return cell
 
+    def _sampler(self, trial: int) -> BaseSampler:
+        """Seeded by trial number: a restart must not draw again what was drawn before it."""
+        name, options = self.search.sampler.name, dict(self.search.sampler.options)
+        if "seed" in SAMPLERS.options(name):
+            options["seed"] = int(digest([options.get("seed", 0), trial])[:8], 16)
+        return SAMPLERS[name](**options)
+
     def _running(self) -> Iterator[Trial]:
-        for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        for frozen in self.study.get_trials(states=(TrialState.RUNNING,)):
+            self.study.sampler = self._sampler(frozen.number)  # for what it had not drawn yet
             yield Trial(self.study, frozen._trial_id)
 
     def _started(self) -> int:

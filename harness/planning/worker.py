@@ -8,10 +8,13 @@ import logging
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 
 from harness.cell import Cell
+from harness.config.document import Document
+from harness.config.experiment import Experiment
+from harness.errors import UserError
 from harness.files import write_atomic
 from harness.places import Places
 from harness.planning.outcome import failed_record
@@ -46,3 +49,30 @@ def work(cell: Cell, places: Places, settings: Settings, pipe: Connection) -> No
         reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         save(failed_record(cell, reason), folder)
         sys.exit(1)
+
+
+def answer(
+    pipe: Connection, question: Callable[..., object], arguments: tuple[object, ...]
+) -> None:
+    """Entry point of a process that only finds out whether something is refused, and why."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        question(*arguments)
+    except UserError as error:
+        pipe.send(str(error))
+    else:
+        pipe.send(None)
+
+
+def check_all(experiments: Sequence[tuple[Experiment, Document]], places: Places) -> None:
+    """Every experiment of a plan, all of their errors at once."""
+    from harness.check import check
+
+    errors = []
+    for experiment, document in experiments:
+        try:
+            check(experiment, document, places)
+        except UserError as error:
+            errors += str(error).splitlines()
+    if errors:
+        raise UserError("\n".join(dict.fromkeys(errors)))

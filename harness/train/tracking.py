@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from netrc import NetrcParseError, netrc
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from harness.cell import Cell
 from harness.errors import UserError
 from harness.registry import hint
 from harness.results.secrets import redact
+from harness.train.progress import StoppedError
 
 log = logging.getLogger("harness")
 MODES = ("auto", "offline", "online", "disabled")
@@ -51,6 +52,14 @@ class Tracker:
             with self._guarded():
                 self._run = _start(cell, folder, mode)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """A failure is a failed run; one that was stopped stays open, to be continued."""
+        if error is not None and not isinstance(error, StoppedError):
+            self.finish({"status": "failed", "reason": str(error)}, failed=True)
+
     def log(self, metrics: Mapping[str, float | None], epoch: int) -> None:
         with self._guarded():
             if self._run is not None:
@@ -76,7 +85,12 @@ def _start(cell: Cell, folder: Path, mode: str) -> Any:
     import wandb
 
     quiet = wandb.Settings(
-        console="off", silent=True, disable_git=True, disable_code=True, x_disable_stats=True
+        console="off",
+        silent=True,
+        disable_git=True,
+        disable_code=True,
+        x_disable_meta=True,  # it would copy the command line, which may hold a password
+        x_disable_stats=True,
     )
     return wandb.init(
         project=os.environ.get("WANDB_PROJECT", PROJECT),
