@@ -67,7 +67,8 @@ def _train(
     fitted = perf_counter() - clock
 
     scored = {name: loaders[name] for name in ("val", "test") if name in loaders}
-    scores, metrics = {}, {"chance": 1 / len(source.classes), **module.logged}
+    scores: dict[str, Any] = {}
+    metrics: dict[str, float | None] = {"chance": 1 / len(source.classes), **module.logged}
     for name, loader in scored.items():
         scores |= score(trainer, module, loader, name)
         metrics |= module.summary(name)

@@ -97,3 +97,8 @@ def test_flips_unless_told_otherwise(tmp_path):
 def test_tells_what_is_wrong_in_one_line(tmp_path, names, options, told):
     place(tmp_path, *names)
     assert re.search(told, complaint(tmp_path, **options))
+
+
+def test_equal_names_in_train_and_test_are_no_group(tmp_path):
+    place(tmp_path, "train/a/1.mp4", "train/b/1.mp4", "test/a/1.mp4", "test/b/1.mp4")
+    assert len({clip.group for clip in folder(tmp_path).clips()}) == 4

@@ -181,6 +181,16 @@ def test_a_stream_that_is_silent_leaves_the_other(fusion):
     assert not torch.equal(network(batch)["fused"], scores)
 
 
+def test_the_spatial_map_comes_first():
+    network = model(fusion="conv").eval()
+    with torch.no_grad():
+        network.fusion.mix.weight[:, 16:] = 0
+    batch = batch_for(network)
+    scores = network(batch)["fused"]
+    batch["flow"] = 255 - batch["flow"]
+    assert torch.equal(network(batch)["fused"], scores)
+
+
 def test_predictions_do_not_depend_on_the_algorithm():
     plain, fast = (
         model("rgb_clip", stream("flow_clip", algorithm=(name, {})), fusion="conv")

@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.errors import UserError
+
 
 class Tiny2d(nn.Sequential):
     """Images; max pooling halves the map between stages: stride 2^(depth - 1)."""
@@ -20,10 +22,9 @@ class Tiny2d(nn.Sequential):
 
     def __init__(self, in_channels: int, *, width: int = 16, depth: int = 3) -> None:
         super().__init__()
-        for i in range(depth):
+        for i, channels in enumerate(_widths(width, depth)):
             if i > 0:
                 self.append(nn.MaxPool2d(2, ceil_mode=True))
-            channels = width * 2**i
             conv = nn.Conv2d(in_channels, channels, kernel_size=3, padding=1, bias=False)
             self.extend([_initialised(conv), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)])
             in_channels = channels
@@ -41,10 +42,10 @@ class Tiny3d(nn.Sequential):
 
     def __init__(self, in_channels: int, *, width: int = 16, depth: int = 3) -> None:
         super().__init__()
-        for i in range(depth):
+        for i, channels in enumerate(_widths(width, depth)):
             if i > 0:
                 self.append(HalveClip(image=i > 1))
-            channels, stride = width * 2**i, (1, 1, 1) if i > 0 else (1, 2, 2)
+            stride = (1, 1, 1) if i > 0 else (1, 2, 2)
             conv = nn.Conv3d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
             self.extend([_initialised(conv), nn.BatchNorm3d(channels), nn.ReLU(inplace=True)])
             in_channels = channels
@@ -68,6 +69,12 @@ class HalveClip(nn.Module):
         if self.image:
             pairs = [F.max_pool2d(frame, 2, ceil_mode=True) for frame in pairs]
         return torch.stack(pairs, dim=2)
+
+
+def _widths(width: int, depth: int) -> list[int]:
+    if width < 1 or depth < 1:
+        raise UserError(f"a tiny backbone needs width and depth of at least 1: {width}, {depth}")
+    return [width * 2**i for i in range(depth)]
 
 
 def _initialised(conv: nn.Conv2d | nn.Conv3d) -> nn.Conv2d | nn.Conv3d:

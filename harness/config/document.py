@@ -67,7 +67,8 @@ def read(path: Path) -> Document:
         raise UserError(
             f"{path}: expected `key: value` lines at the top, got {type(tree).__name__}"
         )
-    return Document(tree, str(path), {keys: f"{path}:{line}" for keys, line in _lines(node)})
+    named = {str(key): value for key, value in tree.items()}
+    return Document(named, str(path), {keys: f"{path}:{line}" for keys, line in _lines(node)})
 
 
 def parse_override(text: str) -> Document:

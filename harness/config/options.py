@@ -1,7 +1,7 @@
 """A component's options held against its signature: names, types, what is missing."""
 
 from inspect import Parameter
-from typing import Any, get_type_hints
+from typing import Any
 
 from harness.config.document import Document, Path_
 from harness.config.schema import components, convert
@@ -18,9 +18,7 @@ def bind(table: Registry, name: str, options: dict[str, Any]) -> dict[str, Any]:
     for key, parameter in takes.items():
         if key not in options and parameter.default is Parameter.empty:
             raise UserError(f"{table.kind} {name!r} needs the option {key!r}")
-    component = table[name]
-    hints = get_type_hints(component.__init__ if isinstance(component, type) else component)
-    return {key: _typed(key, hints[key], value) for key, value in options.items()}
+    return {key: _typed(key, takes[key].annotation, value) for key, value in options.items()}
 
 
 def _typed(key: str, annotation: Any, value: Any) -> Any:

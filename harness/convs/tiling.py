@@ -32,19 +32,22 @@ class Axis:
         return -(-self.outputs // self.m)
 
     @property
-    def inverse(self) -> np.ndarray:
-        """A^T: (m, n)."""
-        return _floats(self.m, self.r)[0]
+    def inverse(self) -> np.ndarray | None:
+        """A^T: (m, n); None if there is no kernel along this axis."""
+        return None if self.r == 1 else _floats(self.m, self.r)[0]
 
     @property
-    def kernel(self) -> np.ndarray:
-        """G: (n, r)."""
-        return _floats(self.m, self.r)[1]
+    def kernel(self) -> np.ndarray | None:
+        """G: (n, r); None if there is no kernel along this axis."""
+        return None if self.r == 1 else _floats(self.m, self.r)[1]
 
     @property
-    def data(self) -> np.ndarray:
-        """B^T for every tile, with cutting and padding: (n * tiles, length), positions first."""
-        return _all_tiles(self)
+    def data(self) -> np.ndarray | None:
+        """B^T for every tile, with cutting and padding: (n * tiles, length), positions first.
+
+        None if there is neither a kernel nor padding along this axis.
+        """
+        return None if self.r == 1 and self.outputs == self.length else _all_tiles(self)
 
 
 def axes_of(conv: Conv, size: Sequence[int], tile: Sequence[int]) -> list[Axis]:

@@ -78,16 +78,16 @@ class WinogradConv3d(nn.Conv3d):
         return _convolve(input, self, (2, self.tile, self.tile))
 
 
-def _contract(x: Tensor, matrices: Sequence[np.ndarray]) -> Tensor:
-    """Multiply each leading axis of `x` by its matrix, the foremost first."""
+def _contract(x: Tensor, matrices: Sequence[np.ndarray | None]) -> Tensor:
+    """Multiply each leading axis of `x` by its matrix, if it has one, the foremost first."""
     done, rest = 1, list(x.shape)
     for array in matrices:
-        rows, columns = array.shape
-        rest = rest[1:]
-        if array.size > 1:  # else it is 1: no kernel on this axis
+        length, rest = rest[0], rest[1:]
+        if array is not None:
             matrix = torch.as_tensor(array, dtype=x.dtype, device=x.device)
-            x = matrix @ x.reshape(done, columns, prod(rest))
-        done *= rows
+            x = matrix @ x.reshape(done, length, prod(rest))
+            length = len(array)
+        done *= length
     return x
 
 

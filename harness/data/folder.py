@@ -89,9 +89,9 @@ class Folder:
             if not videos:
                 raise UserError(f"{top / name}: no videos in it ({', '.join(SUFFIXES)})")
             for path in videos:
-                grouped = GROUP.match(path.stem)
-                group = f"{name}/{grouped[0] if grouped else path.name}"
                 id = path.relative_to(self._folder).as_posix()
+                numbered = GROUP.match(path.stem)
+                group = f"{name}/{numbered[0]}" if numbered else id
                 clips.append(Clip(id=id, path=path, label=label, group=group, subset=subset))
         return clips
 

@@ -35,6 +35,7 @@ from harness.data.decode import MAX_LOSS, Unreadable, decode
 from harness.errors import UserError
 from harness.files import digest, disk_errors, sha256_of, write_json
 from harness.flow import FLOWS
+from harness.processes import without_main
 
 AHEAD = 2  # clips in flight for each worker: what bounds the memory
 
@@ -183,7 +184,7 @@ def _in_order(
             with _pool(min(workers, len(todo))) as pool:
                 while todo or flying:
                     while todo and len(flying) < AHEAD * workers:
-                        flying.append((todo[0], pool.submit(work, todo[0].path, recipe)))
+                        flying.append((todo[0], _submit(pool, todo[0], recipe)))
                         todo.popleft()
                     clip, future = flying[0]
                     result = future.result()
@@ -198,9 +199,14 @@ def _in_order(
 def _work_alone(clip: Clip, recipe: Recipe) -> Prepared | str:
     try:
         with _pool(1) as pool:
-            return pool.submit(work, clip.path, recipe).result()
+            return _submit(pool, clip, recipe).result()
     except BrokenProcessPool:
         return "the process that decoded it died, twice"
+
+
+def _submit(pool: ProcessPoolExecutor, clip: Clip, recipe: Recipe) -> Future[Prepared | str]:
+    with without_main():  # the first call starts the processes
+        return pool.submit(work, clip.path, recipe)
 
 
 @contextmanager

@@ -89,19 +89,19 @@ def _fusion(choice: Choice, streams: Mapping[str, Stream]) -> nn.Module:
     fusion = FUSIONS[name]
     if fusion.LEVEL == "scores":
         return fusion(**options)
-    backbones = [streams[stream].backbone for stream in ("spatial", "temporal")]
-    channels = [backbone.out_channels for backbone in backbones]
-    return fusion(*channels, min(backbone.DIMENSIONS for backbone in backbones), **options)
+    both = streams["spatial"], streams["temporal"]
+    channels = [stream.out_channels for stream in both]
+    return fusion(*channels, min(stream.input.dimensions for stream in both), **options)
 
 
 def _heads(
-    fusion: nn.Module | None, streams: Mapping[str, Stream], options: dict[str, Any], classes: int
+    fusion: Any, streams: Mapping[str, Stream], options: dict[str, Any], classes: int
 ) -> dict[str, Head]:
     """One a stream, or one for what a map fusion made of both."""
     if fusion is not None and fusion.LEVEL == "map":
-        dimensions = min(stream.backbone.DIMENSIONS for stream in streams.values())
+        dimensions = min(stream.input.dimensions for stream in streams.values())
         return {"fused": Head(fusion.out_channels, classes, dimensions, **options)}
     return {
-        name: Head(stream.backbone.out_channels, classes, stream.backbone.DIMENSIONS, **options)
+        name: Head(stream.out_channels, classes, stream.input.dimensions, **options)
         for name, stream in streams.items()
     }

@@ -7,6 +7,7 @@ https://arxiv.org/abs/1604.06573. Maps of different size are padded as in the la
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,9 +22,10 @@ from harness.models.inputs import Input, to_input
 class Stream(nn.Module):
     """A backbone and what it sees."""
 
-    def __init__(self, backbone: nn.Module, input: Input, *, bound: float) -> None:
+    def __init__(self, backbone: Any, input: Input, *, bound: float) -> None:
         super().__init__()
         self.backbone, self.input, self.bound = backbone, input, bound
+        self.out_channels: int = backbone.out_channels
 
     def forward(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "samples channels *size"]:
         return self.backbone(to_input(batch[self.input.modality], self.input, self.bound))

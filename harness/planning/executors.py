@@ -5,18 +5,17 @@ the channel), `sentinel` (ready when the process has ended), `exitcode` and `kil
 """
 
 import multiprocessing
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from types import ModuleType
+from typing import Any
 
 from harness.cell import Cell
 from harness.errors import UserError
 from harness.places import Places
 from harness.planning.worker import answer, work
+from harness.processes import without_main
 from harness.settings import Settings
 
 STOP = "stop"
@@ -55,7 +54,7 @@ class Local:
     def __init__(self) -> None:
         methods = multiprocessing.get_all_start_methods()
         warm = "forkserver" in methods
-        self._context = multiprocessing.get_context("forkserver" if warm else "spawn")
+        self._context: Any = multiprocessing.get_context("forkserver" if warm else "spawn")
         if warm:
             self._context.set_forkserver_preload(["harness.execute", "wandb"])
 
@@ -63,7 +62,7 @@ class Local:
         """Call a function in a fork of the warm server; its UserError is raised here."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=answer, args=(theirs, question, arguments))
-        with _no_main():
+        with without_main():
             process.start()
         theirs.close()
         try:
@@ -80,18 +79,7 @@ class Local:
         process = self._context.Process(
             target=work, args=(cell, places, settings, theirs), name=cell.label, daemon=True
         )
-        with _no_main():
+        with without_main():
             process.start()
         theirs.close()
         return Handle(cell, ours, process)
-
-
-@contextmanager
-def _no_main() -> Iterator[None]:
-    """Keep workers from importing the program that started them: they need none of it."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

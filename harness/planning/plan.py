@@ -105,6 +105,7 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
         for index, spec in enumerate(sweep.arms)
         for task in _arms(spec, path.parent, document.where(("arms", str(index))))
     ]
+    arms = [arm.changed(sweep.set.items(), document.where(("set",))) for arm in arms]
     tasks = [task for arm in arms for task in _on_data(arm, sweep.data, document)]
     plan = Plan(sweep.name, tasks, sweep.seeds, sweep.search, confirm=sweep.confirm)
     if sweep.search:

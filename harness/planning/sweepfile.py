@@ -53,11 +53,15 @@ class Confirm:
 
 @dataclass(kw_only=True)
 class Sweep:
-    """Arms x data sets x seeds; with `search`, arms x data sets x trials, then `confirm`."""
+    """Arms x data sets x seeds; with `search`, arms x data sets x trials, then `confirm`.
+
+    `data` lays each of its entries over the data section of every arm; `set` changes all arms.
+    """
 
     name: str
     arms: list[ArmSpec]
     data: list[dict[str, Any]] = field(default_factory=list)
+    set: dict[str, Any] = field(default_factory=dict)
     seeds: list[int] | None = field(default=None, metadata={"ge": 0})
     search: Search | None = None
     confirm: Confirm = field(default_factory=Confirm)

@@ -47,10 +47,11 @@ class LastCheckpoint(pl.Callback):
 
 def rng_state() -> dict[str, Any]:
     """Plain numbers and tensors only, so that `weights_only=True` loads it."""
-    name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 (what others use)
+    # The legacy generator, which is the one that other libraries draw from.
+    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002
     state = {
         "torch": torch.get_rng_state(),
-        "numpy": (name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss),
+        "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), position, has_gauss, gauss),
         "python": random.getstate(),
     }
     if torch.cuda.is_available():  # not run on a GPU yet

@@ -5,6 +5,8 @@ crops later), of probabilities or of logits as the experiment says. Metrics alwa
 average: `top1` and `top5` are micro (every video counts the same), `mean_class` is macro.
 """
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -44,7 +46,7 @@ def accuracies(
     """Shares in 0..1; top-5 only where there are more than five classes."""
     classes = scores.shape[1]
 
-    def accuracy(average: str, k: int) -> float:
+    def accuracy(average: Literal["micro", "macro"], k: int) -> float:
         return multiclass_accuracy(scores, labels, classes, average=average, top_k=k).item()
 
     result = {f"{prefix}/top1": accuracy("micro", 1), f"{prefix}/mean_class": accuracy("macro", 1)}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from harness.config.experiment import Eval, Train
@@ -32,7 +32,7 @@ class Classifier(pl.LightningModule):
         self.steps = steps
         self.separate = trains_separately(network, train)
         self.labels: Tensor = torch.empty(0, dtype=torch.long)  # of the videos under evaluation
-        self.scores = nn.ModuleDict()  # one VideoScores a head
+        self.scores: dict[str, VideoScores] = {}  # by head
         self.logged: dict[str, float] = {}  # the metrics of the epoch, as the record names them
         self._losses: list[Tensor] = []
 
@@ -65,9 +65,9 @@ class Classifier(pl.LightningModule):
         average = self.evaluation.average
         heads = self.network.heads_reported
         self.labels = labels
-        self.scores = nn.ModuleDict(
-            {head: VideoScores(len(labels), classes, average) for head in heads}
-        ).to(self.device)
+        self.scores = {
+            head: VideoScores(len(labels), classes, average).to(self.device) for head in heads
+        }
 
     def validation_step(self, batch: Batch, _: int) -> None:
         for head, logits in self.network(batch).items():

@@ -81,7 +81,7 @@ class Tracker:
             self._run = None
 
 
-def _start(cell: Cell, folder: Path, mode: str) -> Any:
+def _start(cell: Cell, folder: Path, mode: Any) -> Any:
     import wandb
 
     quiet = wandb.Settings(

@@ -7,6 +7,7 @@ from torch import nn
 from harness.backbones import BACKBONES
 from harness.backbones.tiny import HalveClip
 from harness.convs.swap import convolutions
+from harness.errors import UserError
 
 SIZES = {2: (64, 48), 3: (8, 64, 48)}  # frames, height, width
 
@@ -89,6 +90,13 @@ def test_the_tiny_networks_take_one_frame_of_one_pixel(name):
     network = BACKBONES[name](3, width=4, depth=4).eval()
     size = (1,) * BACKBONES[name].DIMENSIONS
     assert network(torch.randn(1, 3, *size)).shape == (1, 32, *size)
+
+
+@pytest.mark.parametrize("options", [{"width": 0}, {"depth": 0}, {"depth": -1}], ids=str)
+@pytest.mark.parametrize("name", ["tiny2d", "tiny3d"])
+def test_the_tiny_networks_refuse_to_be_nothing(name, options):
+    with pytest.raises(UserError, match="at least 1"):
+        BACKBONES[name](3, **options)
 
 
 def test_halving_a_clip_is_mean_then_max_pooling():

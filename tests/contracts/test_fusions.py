@@ -86,6 +86,12 @@ def test_a_temporal_weight_of_zero_leaves_the_spatial_stream():
     assert torch.equal(fusion(spatial, temporal), spatial)
 
 
+def test_conv_ends_in_a_relu():
+    fusion = FUSIONS["conv"](6, 6, 2)
+    torch.nn.init.constant_(fusion.mix.bias, -100.0)
+    assert torch.equal(fusion(*maps(2)), torch.zeros(2, 6, *SIZES[2]))
+
+
 @pytest.mark.parametrize("dimensions", [2, 3])
 @pytest.mark.parametrize("kernel_size", [1, 3])
 def test_conv_starts_as_the_sum(kernel_size, dimensions):

@@ -1,0 +1,21 @@
+"""Starting processes that do not import the program that starts them.
+
+multiprocessing lets a child run the parent's main file again. A user's script without an
+`if __name__ == "__main__":` guard would then start itself over and over; our workers need none of it.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """Processes started in here know nothing of `__main__`."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -1,0 +1,181 @@
+"""The command line as a user meets it: help, exit codes, formats, and every command of the README."""
+
+import csv
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from shapes import TINY, write
+
+from harness.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+SMALL = "data.train=32", "data.test=16", "train.epochs=1", "seeds=[0]"
+
+
+def harness(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "harness", *arguments]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=os.environ | {"COLUMNS": "200", "HARNESS_DATA": "data"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A folder as a user has it: the shipped files, and one finished run."""
+    folder = tmp_path_factory.mktemp("user")
+    for name in ("experiments", "sweeps", "leaderboards"):
+        (folder / name).symlink_to(ROOT / name)
+    write(folder, "tiny.yaml", TINY.replace("train: 48, test: 16", "train: 32, test: 16"))
+    done = harness("run", "tiny.yaml", "--set", "train.epochs=1", "--format", "json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_imports_nothing_heavy(command):
+    done = harness(command, "--help")
+    assert done.returncode == 0
+    assert "Example" in done.stdout
+    code = (
+        "import sys; from harness.cli import main; main([sys.argv[1], '--help']);"
+        "print(sorted({'torch', 'numpy', 'omegaconf', 'optuna', 'pandas', 'wandb'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code, command], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_table_is_one_thing_in_many_formats(workspace):
+    folder, rows = workspace
+    assert rows[0]["arm"] == "tiny"
+    assert isinstance(rows[0]["test/top1"], float)
+    listed = harness("runs", "--where", "plan=tiny", "--format", "csv", cwd=folder).stdout
+    assert next(csv.DictReader(listed.splitlines()))["key"] == rows[0]["key"]
+    assert harness("runs", "-o", "runs.md", cwd=folder).stdout == ""
+    assert rows[0]["key"] in (folder / "runs.md").read_text()
+    one = harness("show", "run", rows[0]["key"][:6], "--format", "json", cwd=folder).stdout
+    facts = {row["fact"]: row["value"] for row in json.loads(one)}
+    assert facts["config.model.fusion.name"] == "conv"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nothere.yaml"], "nothere.yaml: no such file"),
+        (["run", "tiny.yaml", "--set", "modle.fusion=sum"], "did you mean 'model'?"),
+        (["run", "tiny.yaml", "--set", "train.epochs"], "expected key=value"),
+        (["run", "tiny.yaml", "--set", "model.fusion.kernel=3"], "has no such option; did you mean 'kernel_size'?"),
+        (["run", "tiny.yaml", "--set", "model.spatial.input=rgb_clip"], "'rgb_clip' does not go with"),
+        (["run", "tiny.yaml", "--set", "model.spatial.conv=fast3d"], "replaces nothing in tiny2d"),
+        (["run", "tiny.yaml", "--set", "data.clip.flip=true"], "a mirrored clip of"),
+        (["run", "tiny.yaml", "--set", "train.init_from=gone.pt"], "no such file 'gone.pt'"),
+        (["run", "tiny.yaml", "--set", "train.streams=separate"], "needs a fusion of scores"),
+        (["run", "tiny.yaml", "--wandb", "onlin"], "did you mean 'online'?"),
+        (["run", "tiny.yaml", "--format", "xml"], "--format 'xml'"),
+        (["run", "experiments/moving_shapes/conv_fusion.yaml", "--set", "data.name=ut_interaction"], "HARNESS_DATA"),
+        (["ablate", "tiny.yaml"], "has no `ablate:` block"),
+        (["show", "fusoins"], "did you mean 'fusions'?"),
+        (["show", "run", "zzz"], "no run with a key that starts with 'zzz'"),
+        (["schema", "experimnt"], "did you mean 'experiment'?"),
+        (["board", "leaderboards/demo.yaml"], "demo"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_clear_line_and_exit_code_2(workspace, arguments, message):
+    folder, _ = workspace
+    before = sorted(folder.glob("runs/*/*/record.json"))
+    done = harness(*arguments, cwd=folder)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(folder.glob("runs/*/*/record.json")) == before
+
+
+def test_failed_cells_are_exit_code_1(workspace):
+    folder, _ = workspace
+    broken = "train.optimizer={name: sgd, lr: 1e30}"
+    done = harness("run", "tiny.yaml", "--set", broken, "--wandb", "disabled", cwd=folder)
+    assert done.returncode == 1
+    assert "FAILED tiny" in done.stderr
+    assert "--retry-failed" in done.stderr
+
+
+def test_a_video_that_cannot_be_read_is_named_and_left_out(workspace, tmp_path):
+    folder, _ = workspace
+    source = next((folder / "cache" / "moving_shapes").glob("*/videos/train"))
+    for name in ("down", "left"):
+        for video in sorted((source / name).glob("*.mp4")):
+            target = tmp_path / "data" / "mine" / name / video.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(video.read_bytes())
+    (tmp_path / "data" / "mine" / "left" / "aa_text.mp4").write_text("not a video")
+    arguments = ["run", str(folder / "tiny.yaml"), "--set", "data={name: folder, path: mine, val: null}"]
+    done = harness(*arguments, "--set", "train.epochs=1", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "left out: folder: left/aa_text.mp4: " in done.stderr
+    record = json.loads(next(tmp_path.glob("runs/*/*/record.json")).read_text())
+    assert record["clips"]["quarantined"] == 1
+
+
+def readme_commands() -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def in_small(command: str, real_data: str | None) -> list[str]:
+    """The command, so that it takes seconds: fewer clips, one epoch, one seed."""
+    words = shlex.split(command)[1:]
+    if words[0] in ("run", "ablate"):
+        return [*words, *(word for text in SMALL for word in ("--set", text))]
+    if words[:2] == ["sweep", "sweeps/ut_interaction.yaml"]:
+        change = "set={train.epochs: 1, eval.views: 1}"
+        return [*words[:2], "--data", str(real_data), "--set", change, "--set", "seeds=[0]"]
+    if words[0] == "sweep":
+        few = "set={data.train: 40, data.test: 8, train.epochs: 1, data.val: {share: 0.3}}"
+        return [*words, "--set", few, "--set", "search.trials=2", "--set", "confirm.seeds=[1]"]
+    return words
+
+
+def test_every_command_of_the_readme_works(workspace, tmp_path):
+    """In order, as a reader would; `make` targets must exist, the suite itself is one of them."""
+    folder, _ = workspace
+    demo = ["sweep", "sweeps/demo.yaml", "--set", "seeds=[0]", "--wandb", "disabled"]
+    small = "set={data.train: 32, data.test: 16, train.epochs: 1, data.size: 16}"
+    done = harness(*demo, "--set", small, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    commands = readme_commands()
+    assert len(commands) > 10
+    real = os.environ.get("HARNESS_TEST_DATA")
+    for command in commands:
+        if command.startswith("make"):
+            subprocess.run(["make", "-n", command.split()[1]], cwd=ROOT, check=True)
+        elif real or "ut_interaction" not in command:
+            done = harness(*in_small(command, real), cwd=folder)
+            assert done.returncode == 0, (command, done.stderr)
+    assert (folder / "leaderboards" / "out" / "demo.html").is_file()
+
+
+def test_the_python_of_the_readme_works(workspace):
+    folder, _ = workspace
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    few = ", ".join(repr(text) for text in SMALL)
+    code = code.replace('set=["train.epochs=5"]', f"set=[{few}]")
+    code = code.replace('ablation.yaml")', f'ablation.yaml", set=[{few}])')
+    code += "\nassert len(frame) >= len(records) == 1\nassert table.rows[0]['arm'] == 'baseline'\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
