@@ -125,6 +125,11 @@ def test_epochs_and_seeds_differ_in_order_and_in_draws(cache):
         assert (by_video(first)["rgb"] != by_video(other)["rgb"]).any()
 
 
+def test_clips_of_an_epoch_are_drawn_independently(cache):
+    rows = epoch_of(batches(cache))["rgb"][:, 0, 0, 0, 0, 1] % 100
+    assert len(set(rows.tolist())) > 1
+
+
 @given(batch_size=st.integers(1, 9))
 def test_a_clip_is_drawn_alike_whatever_the_batch_size(cache, batch_size):
     assert_equal(epoch_of(batches(cache)), epoch_of(batches(cache, batch_size=batch_size)))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import av
 import numpy as np
@@ -20,43 +21,49 @@ from harness.data.prepare import prepare
 from harness.errors import UserError
 from harness.flow import FLOWS
 
-# What a user's program looks like: it prepares the videos of a folder, in a process of its own.
+# What a user's program may look like, no `if __name__ == "__main__":` included: it prepares the
+# videos of a folder, in a process of its own.
 PROGRAM = """
-import os
-import signal
 import sys
 from pathlib import Path
 
+import deadly
 from harness.data import prepare as preparing
 from harness.data.clip import Clip
+
+videos, folder, workers, flow = sys.argv[1:]
+preparing.work = deadly.work
+clips = [
+    Clip(id=path.name, path=path, label=0, group="", subset="train")
+    for path in sorted(Path(videos).iterdir())
+]
+cache = preparing.prepare(
+    clips,
+    folder=Path(folder),
+    resize=32,
+    flow=flow,
+    flow_options={},
+    bound=20.0,
+    workers=int(workers),
+    progress=lambda done, total, what: print(done, total, what, flush=True),
+)
+print("hash", cache.hash)
+"""
+
+# A decoder that brings its process down, as a fault in native code does.
+DEADLY = """
+import os
+import signal
+
+from harness.data import prepare as preparing
 
 make = preparing.work
 
 
-def killed_by_some(path, recipe):
+def work(path, recipe):
     if "deadly" in path.name:
         os.kill(os.getpid(), signal.SIGKILL)
     return make(path, recipe)
-
-
-if __name__ == "__main__":
-    videos, folder, workers, flow = sys.argv[1:]
-    preparing.work = killed_by_some
-    clips = [
-        Clip(id=path.name, path=path, label=0, group="", subset="train")
-        for path in sorted(Path(videos).iterdir())
-    ]
-    cache = preparing.prepare(
-        clips,
-        folder=Path(folder),
-        resize=32,
-        flow=flow,
-        flow_options={},
-        bound=20.0,
-        workers=int(workers),
-        progress=lambda done, total, what: print(done, total, what, flush=True),
-    )
-    print("hash", cache.hash)
 """
 
 
@@ -111,6 +118,7 @@ def launch(tmp_path, source, folder, *, workers=2, flow="dis", **options):
     """The program in a process group of its own, which its workers belong to."""
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
+    (tmp_path / "deadly.py").write_text(DEADLY)
     command = [sys.executable, program, source, folder, str(workers), flow]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options
@@ -155,7 +163,7 @@ def test_grey_and_codes_are_those_of_one_pair_computed_by_hand(tmp_path):
     pair = [np.rint(frame @ weights).astype(np.uint8) for frame in decode(clip.path, 32).frames[:2]]
     by_hand = encode(FLOWS["farneback"]()(*pair), 3.0)
     difference = np.abs(cache.flow(clip.id)[0].astype(int) - by_hand)
-    assert np.median(difference) <= 1
+    assert difference.mean() < 0.05
 
 
 def test_bytes_depend_neither_on_workers_nor_on_the_order_of_clips(tmp_path):
@@ -279,6 +287,22 @@ def test_goes_on_where_it_was_stopped_to_the_same_bytes(tmp_path, how, depth):
     assert content(tmp_path / "cache") == content(tmp_path / "undisturbed")
 
 
+def test_workers_are_deaf_to_ctrl_c(tmp_path):
+    """It goes to every process of a terminal; only this one may decide what is to be done."""
+    folder = videos(tmp_path / "videos", count=6)
+    process = launch(tmp_path, folder, tmp_path / "cache", flow="tvl1")
+    journalled(tmp_path / "cache", 1)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.communicate(timeout=200)
+        pytest.skip("this system does not tell a process's children")
+    for child in children.read_text().split():
+        os.kill(int(child), signal.SIGINT)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors.decode()
+    assert errors == b""
+
+
 def test_two_processes_at_once_build_one_cache(tmp_path):
     folder = videos(tmp_path / "videos")
     pair = [launch(tmp_path, folder, tmp_path / "cache", workers=1) for _ in range(2)]
@@ -349,9 +373,9 @@ def test_prepares_real_clips(tmp_path, real_clips, depth):
     for clip in clips:
         assert min(cache.shape(clip.id)[1:]) == 64
         np.testing.assert_array_equal(cache.rgb(clip.id), decode(clip.path, 64).frames)
-        # People move: somewhere by more than a pixel, and most of the picture not at all.
+        # People move: somewhere by half a pixel, and most of the picture not at all.
         moved = np.abs(cache.flow(clip.id).astype(int) - 128) * cache.bound / 127
-        assert moved.max() > 1
+        assert moved.max() > 0.5
         assert np.median(moved) < 0.3
 
 

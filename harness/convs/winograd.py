@@ -7,8 +7,8 @@ Convolution Algorithms", 2021, https://arxiv.org/abs/2111.00977
 F(m, r) is nested over the axes. As in the paper, each of the n^d positions of a tile is one matrix
 product over channels, and channels are summed before the inverse transform. Unlike the paper, the
 tiles of a whole axis are cut, padded and transformed by one matrix, so that automatic
-differentiation of it is matrix products too. It is exact, and written in plain PyTorch to be read:
-fewer multiplications than `standard`, not less time.
+differentiation of it is matrix products too. It equals `standard` up to rounding and is written in
+plain PyTorch to be read: fewer products over channels, not less time.
 """
 
 from collections.abc import Sequence

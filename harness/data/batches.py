@@ -143,11 +143,11 @@ class Batches:
         room = np.subtract(size, self.size)
         if not self.training:
             windows = even_windows(frames, self.spec, self.views)[view]
-            top, left = room // 2
+            top, left = (room // 2).tolist()
             return Cut(windows=windows, top=top, left=left, mirrored=mirrored)
         rng = np.random.default_rng((self.seed, self.epoch, video))
         windows = random_windows(frames, self.spec, rng)
-        top, left = rng.integers(room, endpoint=True)
+        top, left = rng.integers(room, endpoint=True).tolist()
         flip = self.spec.flip and rng.random() < 0.5
         return Cut(windows=windows, top=top, left=left, mirrored=flip)
 

