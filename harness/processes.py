@@ -1,7 +1,7 @@
 """Starting processes that do not import the program that starts them.
 
 multiprocessing lets a child run the parent's main file again. A user's script without an
-`if __name__ == "__main__":` guard would then start itself over and over; our workers need none of it.
+`if __name__ == "__main__":` guard would then start itself over and over; our workers need none.
 """
 
 import sys

@@ -101,21 +101,21 @@ def test_a_worker_that_is_killed_is_an_outcome_with_its_reason(folder, places):
     plan = experiment_plan(folder / "tiny.yaml", ["train.epochs=200"])
 
     class KillsOnce(Silent):
-        def progress(self, cell, facts):
+        def progress(self, _cell, facts):
             if "epoch" in facts:
-                for pid in children_named(cell.label, os.getpid()):
+                for pid in workers_but(os.getpid()):
                     os.kill(pid, signal.SIGKILL)
 
     outcome = launch(plan, places, HOW, KillsOnce())
     assert outcome.failed[0].reason.startswith("killed by signal 9 (SIGKILL)")
 
 
-def children_named(_label: str, parent: int) -> list[int]:
-    """The workers: processes that hold a cell's lock file open."""
+def workers_but(parent: int) -> list[int]:
+    """The workers: other processes that hold a cell's lock file open."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            links = [os.readlink(fd) for fd in (process / "fd").iterdir()]
+            links = [str(fd.readlink()) for fd in (process / "fd").iterdir()]
         except OSError:
             continue
         if int(process.name) != parent and any(link.endswith("/.lock") for link in links):
@@ -133,7 +133,10 @@ def test_two_coordinators_cannot_own_one_plan(folder, places):
 
 
 def test_an_ablation_pairs_its_seeds(folder, places):
-    text = "extends: tiny.yaml\nname: abl\ntrain: {epochs: 1}\nablate: {replace: {model.fusion: [sum]}}\n"
+    text = (
+        "extends: tiny.yaml\nname: abl\ntrain: {epochs: 1}\n"
+        "ablate: {replace: {model.fusion: [sum]}}\n"
+    )
     plan = ablation_plan(write(folder, "abl.yaml", text), ["seeds=[0,1]"])
     outcome = run(plan, places)
     assert Counter(r.arm for r in outcome.records) == {"baseline": 2, "fusion=sum": 2}

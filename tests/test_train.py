@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from shapes import TINY, write
 
 from harness.execute import execute
 from harness.places import Places
@@ -13,7 +14,6 @@ from harness.results.record import Record
 from harness.results.store import load
 from harness.settings import Settings
 from harness.train.progress import StoppedError
-from shapes import TINY, write
 
 HOW = Settings(wandb="disabled", device="cpu")
 

@@ -67,7 +67,7 @@ def _stream(
 ) -> tuple[Stream, SwapReport]:
     backbone_name, options = spec.backbone
     kind, backbone = INPUTS[spec.input], BACKBONES[backbone_name]
-    if backbone.DIMENSIONS != kind.dimensions:
+    if kind.dimensions != backbone.DIMENSIONS:
         fit = [n for n, input in INPUTS.items() if input.dimensions == backbone.DIMENSIONS]
         raise UserError(
             f"{name}.input: {spec.input!r} does not go with the {backbone.DIMENSIONS}-D backbone "
