@@ -6,6 +6,7 @@ the meta device, where it takes no memory and a tenth of a second.
 
 import torch
 
+from harness.bench.counts import example
 from harness.cell import find_weights
 from harness.config.document import Document
 from harness.config.experiment import Experiment
@@ -15,6 +16,8 @@ from harness.models.build import network_of
 from harness.places import Places
 from harness.source import open_dataset
 from harness.train.module import trains_separately
+
+META = torch.device("meta")
 
 
 def check(experiment: Experiment, document: Document, places: Places) -> None:
@@ -28,8 +31,10 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
     find_weights(experiment, places)
     size = experiment.data.clip.crop or experiment.data.resize or 64
     try:
-        with torch.device("meta"):
+        with META:
             network = network_of(experiment, len(dataset.classes), size)
+            clip = experiment.data.clip
+            network(example(network.modalities, clip.segments, clip.frames, size, META, samples=2))
         trains_separately(network, experiment.train)
     except UserError as error:
         raise UserError(f"{document.where(('model',))}: model: {error}") from None

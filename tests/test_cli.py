@@ -147,7 +147,7 @@ def in_small(command: str, real_data: str | None) -> list[str]:
         change = "set={train.epochs: 1, eval.views: 1}"
         return [*words[:2], "--data", str(real_data), "--set", change, "--set", "seeds=[0]"]
     if words[0] == "sweep":
-        few = "set={data.train: 40, data.test: 8, train.epochs: 1, data.val: {share: 0.3}}"
+        few = "set={data.train: 64, data.test: 16, train.epochs: 1, data.val: {share: 0.3}}"
         return [*words, "--set", few, "--set", "search.trials=2", "--set", "confirm.seeds=[1]"]
     return words
 
@@ -156,7 +156,7 @@ def test_every_command_of_the_readme_works(workspace, tmp_path):
     """In order, as a reader would; `make` targets must exist, the suite itself is one of them."""
     folder, _ = workspace
     demo = ["sweep", "sweeps/demo.yaml", "--set", "seeds=[0]", "--wandb", "disabled"]
-    small = "set={data.train: 32, data.test: 16, train.epochs: 1, data.size: 16}"
+    small = "set={data.train: 32, data.test: 16, train.epochs: 1}"
     done = harness(*demo, "--set", small, cwd=folder)
     assert done.returncode == 0, done.stderr
     commands = readme_commands()

@@ -75,6 +75,14 @@ def test_another_component_does_not_inherit_the_options_of_the_old_one(write):
     assert read(write("x.yaml", BASE), "model.fusion.name=sum").model.fusion.options == {}
 
 
+def test_options_dropped_on_the_way_leave_no_trace_for_a_third_file(write):
+    write("child.yaml", "extends: base.yaml\nname: c\nmodel: {temporal: {backbone: resnet18}}\n")
+    path = write("grandchild.yaml", "extends: child.yaml\nname: g\nmodel: {fusion: sum}\n")
+    experiment = read(path)
+    assert experiment.model.temporal.backbone.options == {}
+    assert experiment.model.fusion.options == {}
+
+
 def test_a_stream_can_be_taken_away_but_not_both(write):
     assert read(write("x.yaml", BASE), "model.temporal=null").model.temporal is None
     message = refused(write("x.yaml", BASE), "model.temporal=null", "model.spatial=null")

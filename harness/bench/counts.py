@@ -24,13 +24,18 @@ def macs(forward: Callable[[], object]) -> int:
 
 
 def example(
-    modalities: dict[str, int], segments: int, frames: int, size: int, device: torch.device
+    modalities: dict[str, int],
+    segments: int,
+    frames: int,
+    size: int,
+    device: torch.device,
+    samples: int = 1,
 ) -> dict[str, Tensor]:
-    """One zero sample as the loader gives it: uint8, channels last."""
+    """Zero samples as the loader gives them: uint8, channels last."""
     shapes = {"rgb": (modalities.get("rgb", 0), 3), "flow": (frames, 2)}
     return {
         name: torch.zeros(
-            (1, segments, shapes[name][0], size, size, shapes[name][1]),
+            (samples, segments, shapes[name][0], size, size, shapes[name][1]),
             dtype=torch.uint8,
             device=device,
         )

@@ -42,6 +42,14 @@ class Document:
             value = value[int(key)] if isinstance(value, list) else value[key]
         return value
 
+    def has(self, path: Path_) -> bool:
+        """Whether there is such a key: options of a component that was replaced are gone."""
+        try:
+            self.at(path)
+        except (KeyError, IndexError, TypeError, ValueError):
+            return False
+        return True
+
     def error(self, path: Path_, message: str) -> UserError:
         return UserError(f"{self.where(path)}: {'.'.join(path)}: {message}" if path else message)
 

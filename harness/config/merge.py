@@ -47,7 +47,10 @@ def _with_bases(section: type, path: Path, trail: tuple[Path, ...]) -> Document:
 def lay_over(section: type, base: Document, over: Document) -> Document:
     """`over` on top of `base`; neither is changed."""
     tree = _merge(section, normalise(section, base), normalise(section, over))
-    return Document(tree, base.name, _origins(base, over))
+    merged = Document(tree, base.name)
+    origins = _origins(base, over)
+    merged.origins = {path: origin for path, origin in origins.items() if merged.has(path)}
+    return merged
 
 
 def _origins(base: Document, over: Document) -> dict[Path_, str]:
