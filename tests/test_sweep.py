@@ -103,22 +103,22 @@ def test_a_worker_that_is_killed_is_an_outcome_with_its_reason(folder, places):
     class KillsOnce(Silent):
         def progress(self, _cell, facts):
             if "epoch" in facts:
-                for pid in workers_but(os.getpid()):
+                for pid in workers_of(places.runs.resolve()):
                     os.kill(pid, signal.SIGKILL)
 
     outcome = launch(plan, places, HOW, KillsOnce())
     assert outcome.failed[0].reason.startswith("killed by signal 9 (SIGKILL)")
 
 
-def workers_but(parent: int) -> list[int]:
-    """The workers: other processes that hold a cell's lock file open."""
+def workers_of(runs: Path) -> list[int]:
+    """The processes that hold the lock file of a cell in this folder, and no others."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            links = [str(fd.readlink()) for fd in (process / "fd").iterdir()]
-        except OSError:
+            links = [fd.readlink() for fd in (process / "fd").iterdir()]
+        except OSError:  # it has ended, or is somebody else's
             continue
-        if int(process.name) != parent and any(link.endswith("/.lock") for link in links):
+        if any(link.name == ".lock" and link.is_relative_to(runs) for link in links):
             found.append(int(process.name))
     return found
 
