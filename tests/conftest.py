@@ -1,6 +1,7 @@
 """What all tests share: one torch thread, how deep to go, and where real clips are."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ settings.register_profile("soak", max_examples=500, **quiet)
 settings.load_profile("soak" if SOAK else "test")
 
 torch.set_num_threads(1)
+# A shell starts background jobs deaf to Ctrl-C, and children inherit that; tests rely on it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["WANDB_MODE"] = "offline"  # no test may reach out, whoever is logged in
 
 
