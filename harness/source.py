@@ -6,11 +6,11 @@ from typing import Any
 
 from harness.config.experiment import Data
 from harness.config.options import bind
-from harness.data import DATASETS
 from harness.data.cache import Cache
 from harness.data.carve import carve
 from harness.data.clip import Clip, Progress
 from harness.data.prepare import prepare
+from harness.datasets import DATASETS
 from harness.errors import UserError
 from harness.flow import FLOWS
 from harness.places import Places
@@ -41,7 +41,7 @@ def open_dataset(data: Data, places: Places) -> Any:
     """The data set with its annotations read; UserError if a list or a root is missing."""
     options = bind(DATASETS, data.name, data.options)
     dataset = DATASETS[data.name](places.data, places.cache, data.split, **options)
-    if data.clip.flip and not dataset.flippable:
+    if data.clip.flip and dataset.mirrored is None:
         raise UserError(
             f"data.clip.flip: a mirrored clip of {dataset.title} has another label; set it to false"
         )

@@ -4,7 +4,7 @@ from inspect import Parameter
 
 from harness.backbones import BACKBONES
 from harness.convs import ALGORITHMS, OPERATORS
-from harness.data import DATASETS
+from harness.datasets import DATASETS
 from harness.flow import FLOWS
 from harness.fusion import FUSIONS
 from harness.optim import OPTIMIZERS, SCHEDULES

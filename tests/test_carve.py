@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from harness.data.carve import carve, hold_out
 from harness.data.clip import Clip
-from harness.data.split_lists import list_files, parse_classes, parse_split
-from harness.data.ucf101 import UCF101
-from harness.data.ut_interaction import UTInteraction
+from harness.datasets.split_lists import list_files, parse_classes, parse_split
+from harness.datasets.ucf101 import UCF101
+from harness.datasets.ut_interaction import UTInteraction
 from harness.errors import UserError
 
 ANNOTATIONS = Path(os.environ.get("HARNESS_TEST_DATA", "")) / "annotations"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.folder import Folder
+from harness.datasets.folder import Folder
 from harness.errors import UserError
 
 
@@ -76,8 +76,8 @@ def test_keeps_numbered_groups_whole(tmp_path):
 
 def test_flips_unless_told_otherwise(tmp_path):
     many(tmp_path)
-    assert folder(tmp_path).flippable
-    assert not folder(tmp_path, flippable=False).flippable
+    assert list(folder(tmp_path).mirrored) == list(range(len(folder(tmp_path).classes)))
+    assert folder(tmp_path, flippable=False).mirrored is None
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.data.moving_shapes import MovingShapes
-from harness.data.shapes_scene import CHROMA, HUES, RADIUS, Disc, coverage, draw, encode, noise
-from harness.data.shapes_tasks import STEPS, TASKS, glide
+from harness.datasets.moving_shapes import MovingShapes
+from harness.datasets.shapes_scene import CHROMA, HUES, RADIUS, Disc, coverage, draw, encode, noise
+from harness.datasets.shapes_tasks import STEPS, TASKS, glide
 from harness.errors import UserError
 
 

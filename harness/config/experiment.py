@@ -14,8 +14,8 @@ from harness.config.document import Document
 from harness.config.merge import load
 from harness.config.schema import Component, build
 from harness.convs import ALGORITHMS, OPERATORS
-from harness.data import DATASETS
 from harness.data.sampling import ClipSpec
+from harness.datasets import DATASETS
 from harness.errors import UserError
 from harness.flow import FLOWS
 from harness.fusion import FUSIONS

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from harness.data import flow_codes
+from harness.data.box import Box
 from harness.data.cache import Cache
 from harness.data.clip import Clip
 from harness.data.sampling import ClipSpec, even_windows, middles, random_windows
@@ -22,8 +23,7 @@ class Cut:
     """What one sample takes of a video; the same for its frames and its flow."""
 
     windows: np.ndarray  # (segments, frames) positions
-    top: int
-    left: int
+    box: Box
     mirrored: bool
 
 
@@ -143,23 +143,22 @@ class Batches:
         room = np.subtract(size, self.size)
         if not self.training:
             windows = even_windows(frames, self.spec, self.views)[view]
-            top, left = (room // 2).tolist()
-            return Cut(windows=windows, top=top, left=left, mirrored=mirrored)
+            return Cut(windows=windows, box=self._box(*room // 2), mirrored=mirrored)
         rng = np.random.default_rng((self.seed, self.epoch, video))
         windows = random_windows(frames, self.spec, rng)
-        top, left = rng.integers(room, endpoint=True).tolist()
+        box = self._box(*rng.integers(room, endpoint=True))
         flip = self.spec.flip and rng.random() < 0.5
-        return Cut(windows=windows, top=top, left=left, mirrored=flip)
+        return Cut(windows=windows, box=box, mirrored=flip)
+
+    def _box(self, top: int, left: int) -> Box:
+        height, width = self.size
+        return Box(top=int(top), left=int(left), height=height, width=width)
 
     def _frames(self, id: str, cut: Cut) -> np.ndarray:
         chosen = cut.windows if self.rgb_frames == self.spec.frames else middles(cut.windows)
-        frames = self._crop(self.cache.rgb(id), chosen, cut)
+        frames = self.cache.cut("rgb", id, chosen, cut.box)
         return flow_codes.reflect(frames) if cut.mirrored else frames
 
     def _fields(self, id: str, cut: Cut) -> np.ndarray:
-        codes = self._crop(self.cache.flow(id), cut.windows, cut)
+        codes = self.cache.cut("flow", id, cut.windows, cut.box)
         return flow_codes.mirror(codes) if cut.mirrored else codes
-
-    def _crop(self, video: np.ndarray, positions: np.ndarray, cut: Cut) -> np.ndarray:
-        height, width = self.size
-        return video[positions, cut.top : cut.top + height, cut.left : cut.left + width]

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from harness.data.box import Box
 from harness.errors import UserError
 from harness.files import digest, disk_errors, sha256_of, write_json
 
@@ -82,6 +83,13 @@ class Cache:
         """A video's frames, height and width."""
         clip = self._clips[id]
         return clip["frames"], clip["height"], clip["width"]
+
+    def cut(
+        self, name: str, id: str, positions: np.ndarray, box: Box
+    ) -> UInt8[np.ndarray, "*positions height width channels"]:
+        """A copy of a box of some frames ("rgb") or fields ("flow") of a video."""
+        whole = self.rgb(id) if name == "rgb" else self.flow(id)
+        return whole[positions, box.top : box.bottom, box.left : box.right]
 
     def rgb(self, id: str) -> UInt8[np.ndarray, "frames height width 3"]:
         """A video's frames, a view of the file."""

@@ -3,6 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A part of a file: from `first` up to, not including, `after`; frames count from 0."""
+
+    first: float
+    after: float
+    unit: Literal["frames", "seconds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,6 +21,8 @@ class Clip:
 
     `id` is unique within the data set and names no machine's folder. Clips of one `group` share
     people or a background, so that a fair split never parts them. `subset` is "train" or "test".
+    `path` is a video file or a folder of images; `span` the part of it that is the clip, None
+    being all of it; `declared` how many frames the annotation promises, where it does.
     """
 
     id: str
@@ -18,6 +30,8 @@ class Clip:
     label: int
     group: str
     subset: str
+    span: Span | None = None
+    declared: int | None = None
 
 
 # Told after each step: how many of how many are done, and of what.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.data import DATASETS
+from harness.datasets import DATASETS
 from harness.errors import UserError
 
 CLASSES = ("Jump", "Wave")
@@ -64,7 +64,11 @@ def build(request, tmp_path):
 def test_describes_itself(build):
     dataset = build()
     assert dataset.title
-    assert dataset.flippable in (True, False)
+    labels = range(len(dataset.classes))
+    assert dataset.mirrored is None or sorted(dataset.mirrored) == list(labels)
+    assert dataset.mirrored is None or all(
+        dataset.mirrored[dataset.mirrored[i]] == i for i in labels
+    )
     assert len(set(dataset.classes)) == len(dataset.classes) > 1
     assert all(path.is_file() for path in dataset.files)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data.clip import Clip, Progress
-from harness.data.roots import find, searched
-from harness.data.split_lists import list_files, parse_classes, parse_split
+from harness.datasets.roots import find, searched
+from harness.datasets.split_lists import list_files, parse_classes, parse_split
 from harness.errors import UserError
 
 
@@ -23,7 +23,6 @@ class UCF101:
     """Split lists and the videos that they name, each found along the data search path."""
 
     title: ClassVar[str] = "ucf101"
-    flippable: ClassVar[bool] = True
     group: ClassVar[re.Pattern[str]] = re.compile(r"^v_(\w+_g\d+)_c\d+$")
     list_places: ClassVar[Sequence[str]] = (
         "annotations/ucf101",
@@ -40,6 +39,7 @@ class UCF101:
             raise UserError(self._advice("no classInd.txt", roots, self.list_places))
         self.files = list_files(folder, split)
         self.classes = parse_classes(self.files[0])
+        self.mirrored: Sequence[int] | None = range(len(self.classes))
         self._roots = roots
 
     def clips(self) -> list[Clip]:

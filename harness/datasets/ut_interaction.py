@@ -8,7 +8,7 @@ A group is a sequence: one recording, in which every interaction is performed on
 
 import re
 
-from harness.data.ucf101 import UCF101
+from harness.datasets.ucf101 import UCF101
 
 
 class UTInteraction(UCF101):

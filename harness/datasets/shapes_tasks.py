@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.random import Generator
 
-from harness.data.shapes_scene import HUES, Disc, Trajectory
+from harness.datasets.shapes_scene import HUES, Disc, Trajectory
 
 SPEED = 1.5 / 32  # frame sides per frame
 STEPS = {

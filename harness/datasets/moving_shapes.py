@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from harness.data.clip import Clip, Progress
-from harness.data.shapes_scene import draw, encode
-from harness.data.shapes_tasks import TASKS
+from harness.datasets.shapes_scene import draw, encode
+from harness.datasets.shapes_tasks import TASKS
 from harness.errors import UserError
 from harness.files import digest, write_atomic, write_json
 from harness.registry import hint
@@ -26,7 +26,7 @@ SUBSETS = ("train", "test")
 class MovingShapes:
     """`train` and `test` clips of one task, each with balanced classes; the only split is "01"."""
 
-    flippable = False  # a mirrored clip moves the other way
+    mirrored = None  # a mirrored clip moves the other way
 
     def __init__(
         self,
@@ -73,11 +73,10 @@ class MovingShapes:
 
     def write(self, progress: Progress) -> None:
         """Make the files that are missing and, last of all, `specification.json`."""
-        clips = self.clips()
-        for done, clip in enumerate(clips, start=1):
-            if not clip.path.exists():
-                write_atomic(clip.path, self._video(clip))
-            progress(done, len(clips), self.title)
+        missing = [clip for clip in self.clips() if not clip.path.exists()]
+        for done, clip in enumerate(missing, start=1):
+            write_atomic(clip.path, self._video(clip))
+            progress(done, len(missing), self.title)
         write_json(self.folder / "specification.json", self.specification, replace=False)
 
     def _video(self, clip: Clip) -> bytes:

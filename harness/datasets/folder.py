@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.data.carve import hold_out
 from harness.data.clip import Clip, Progress
-from harness.data.roots import find, searched
+from harness.datasets.roots import find, searched
 from harness.errors import UserError
 
 SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
@@ -49,7 +49,6 @@ class Folder:
                 f"folder named by --data or HARNESS_DATA"
             )
         self.title = f"folder/{path}"
-        self.flippable = flippable
         self.files: list[Path] = []
         self._folder, self._split, self._test_share = folder, split, test_share
         self._given = (folder / "train").is_dir() and (folder / "test").is_dir()
@@ -59,6 +58,7 @@ class Folder:
             )
             raise UserError(f"{self.title}: no split {split!r}; allowed: {allowed}")
         self.classes = subfolders(folder / "train" if self._given else folder)
+        self.mirrored = range(len(self.classes)) if flippable else None
 
     def clips(self) -> list[Clip]:
         """Every clip of the split; UserError for a class without videos to train or to test on."""

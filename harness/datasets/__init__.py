@@ -1,0 +1,25 @@
+"""Data sets: from annotation files to labelled clips. No video is opened here; no torch.
+
+Contract. An entry is a class `D(roots, cache, split, *, options)`, `roots` being the data search
+path and `cache` the folder for what the project makes itself, with
+
+- `title`: its heading on boards, options that make it another task included;
+- `classes`: the class names, in label order;
+- `mirrored`: for each label, that of a clip seen in a mirror; None where it would have none;
+- `files`: the annotation files that define the split (their sha256 is part of a cell's key);
+- `clips() -> list[Clip]`: every clip of the split, `subset` being "train" or "test";
+- `write(progress)`: makes the video files where the project writes them itself; else nothing.
+
+Constructing a data set and `clips()` read annotation files and list folders, nothing more. A set
+that is never complete (Kinetics) lists absent files too: `prepare` counts them as quarantined.
+"""
+
+from harness.registry import Registry
+
+DATASETS = Registry(
+    "dataset",
+    moving_shapes="harness.datasets.moving_shapes:MovingShapes",
+    ucf101="harness.datasets.ucf101:UCF101",
+    ut_interaction="harness.datasets.ut_interaction:UTInteraction",
+    folder="harness.datasets.folder:Folder",
+)
