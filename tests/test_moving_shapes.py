@@ -121,7 +121,7 @@ def test_goes_on_where_it_stopped(tmp_path):
 
     calls = []
     dataset.write(lambda *call: calls.append(call))
-    assert calls[0] == (1, 64, "moving_shapes/hue")
+    assert calls[0] == (6, 64, "moving_shapes/hue")
     assert calls[-1] == (64, 64, "moving_shapes/hue")
     assert {path: path.stat().st_mtime_ns for path in written} == written
     assert sorted(p.suffix for p in dataset.folder.rglob("*.*")) == [".json"] + 64 * [".mp4"]

@@ -73,10 +73,11 @@ class MovingShapes:
 
     def write(self, progress: Progress) -> None:
         """Make the files that are missing and, last of all, `specification.json`."""
-        missing = [clip for clip in self.clips() if not clip.path.exists()]
-        for done, clip in enumerate(missing, start=1):
-            write_atomic(clip.path, self._video(clip))
-            progress(done, len(missing), self.title)
+        clips = self.clips()
+        for done, clip in enumerate(clips, start=1):
+            if not clip.path.exists():
+                write_atomic(clip.path, self._video(clip))
+                progress(done, len(clips), self.title)
         write_json(self.folder / "specification.json", self.specification, replace=False)
 
     def _video(self, clip: Clip) -> bytes:
