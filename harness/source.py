@@ -9,10 +9,11 @@ from harness.config.options import bind
 from harness.data.cache import Cache
 from harness.data.carve import carve
 from harness.data.clip import Clip, Progress
-from harness.data.prepare import prepare
+from harness.data.prepare import Recipe, prepare
 from harness.datasets import DATASETS
 from harness.errors import UserError
 from harness.flow import FLOWS
+from harness.flow.fields import FlowRecipe
 from harness.places import Places
 
 
@@ -53,19 +54,19 @@ def prepare_source(data: Data, places: Places, *, workers: int, progress: Progre
     dataset = open_dataset(data, places)
     dataset.write(progress)
     clips = dataset.clips()
-    cache = prepare(
-        clips,
-        folder=places.cache,
-        resize=data.resize,
-        flow=data.flow.name,
-        flow_options=bind(FLOWS, data.flow.name, data.flow.options),
-        bound=data.flow.bound,
-        workers=workers,
-        progress=progress,
-    )
+    cache = prepare(clips, recipe_of(data), folder=places.cache, workers=workers, progress=progress)
     readable = [clip for clip in clips if clip.id not in cache.quarantined]
     _require_every_class(readable, dataset)
     return Source(tuple(dataset.classes), cache, _subsets(readable, dataset.classes, data))
+
+
+def recipe_of(data: Data) -> Recipe:
+    """What the data section asks to be made of each video."""
+    flow = data.flow
+    options = bind(FLOWS, flow.name, flow.options)
+    return Recipe(
+        resize=data.resize, flow=FlowRecipe(name=flow.name, options=options, bound=flow.bound)
+    )
 
 
 def _subsets(clips: list[Clip], classes: Sequence[str], data: Data) -> dict[str, list[Clip]]:

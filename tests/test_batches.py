@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from harness.data.batches import Batches
 from harness.data.cache import Builder, Cache
 from harness.data.clip import Clip
-from harness.data.flow_codes import ZERO, decode, encode
 from harness.data.sampling import ClipSpec
 from harness.errors import UserError
 from harness.flow import FLOWS
+from harness.flow.codes import ZERO, decode, encode
 
 KEY = "k" * 64
 
@@ -30,7 +30,7 @@ def cache_of(folder, videos):
         rgb, flow = video
         entry = dict(zip(("frames", "height", "width"), rgb.shape[:3], strict=True))
         builder.append(id, entry, {"rgb": rgb, "flow": flow})
-    builder.finish({"bound": 20.0}, dict.fromkeys(videos, ""))
+    builder.finish({"flow": {"bound": 20.0}}, dict.fromkeys(videos, ""))
     return Cache.open(folder, KEY)
 
 

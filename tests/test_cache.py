@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.files import sha256_of
 
 KEY = "0123456789abcdef" * 4
-SETTINGS = {"bound": 20.0}
+SETTINGS = {"flow": {"bound": 20.0}}
 SHAPES = [(3, 4, 5), (2, 6, 2), (5, 3, 3)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.data import flow_codes
+from harness.flow import codes as flow_codes
 from harness.models.inputs import INPUTS, to_input
 
 BATCH, SEGMENTS, FRAMES, HEIGHT, WIDTH = 2, 3, 5, 6, 7

@@ -16,10 +16,11 @@ from filelock import FileLock
 from harness.data import prepare as preparing
 from harness.data.clip import Clip
 from harness.data.decode import decode
-from harness.data.flow_codes import encode
-from harness.data.prepare import prepare
+from harness.data.prepare import Recipe, prepare
 from harness.errors import UserError
 from harness.flow import FLOWS
+from harness.flow.codes import encode
+from harness.flow.fields import FlowRecipe
 
 # What a user's program may look like, no `if __name__ == "__main__":` included: it prepares the
 # videos of a folder, in a process of its own.
@@ -30,6 +31,7 @@ from pathlib import Path
 import deadly
 from harness.data import prepare as preparing
 from harness.data.clip import Clip
+from harness.flow.fields import FlowRecipe
 
 videos, folder, workers, flow = sys.argv[1:]
 preparing.work = deadly.work
@@ -39,11 +41,8 @@ clips = [
 ]
 cache = preparing.prepare(
     clips,
+    preparing.Recipe(resize=32, flow=FlowRecipe(name=flow)),
     folder=Path(folder),
-    resize=32,
-    flow=flow,
-    flow_options={},
-    bound=20.0,
     workers=int(workers),
     progress=lambda done, total, what: print(done, total, what, flush=True),
 )
@@ -100,12 +99,9 @@ def quiet(done, total, what):
     pass
 
 
-SETTINGS = {"resize": 32, "flow": "dis", "flow_options": {}, "bound": 20.0}
-
-
-def build(clips, folder, *, workers=1, progress=quiet, **changes):
-    settings = SETTINGS | changes
-    return prepare(clips, folder=folder, workers=workers, progress=progress, **settings)
+def build(clips, folder, *, workers=1, progress=quiet, resize=32, flow="dis", **changes):
+    recipe = Recipe(resize=resize, flow=FlowRecipe(name=flow, **changes))
+    return prepare(clips, recipe, folder=folder, workers=workers, progress=progress)
 
 
 def content(folder):
@@ -190,14 +186,14 @@ def test_a_second_launch_opens_what_is_there_and_reads_no_video(tmp_path, monkey
 
 def test_every_setting_and_every_source_byte_has_a_cache_of_its_own(tmp_path):
     clips = clips_in(videos(tmp_path / "videos", count=2))
-    fast = {"flow_options": {"preset": "fast"}}
+    fast = {"options": {"preset": "fast"}}
     changes = [{}, {"resize": 24}, {"bound": 10.0}, {"flow": "farneback"}, fast]
     hashes = {build(clips, tmp_path / "cache", **change).hash for change in changes}
     hashes.add(build(clips[:1], tmp_path / "cache").hash)
     write(clips[1].path, seed=9)
     hashes.add(build(clips, tmp_path / "cache").hash)
     assert len(hashes) == len(changes) + 2
-    assert build(clips, tmp_path / "cache", flow_options={"preset": "medium"}).hash in hashes
+    assert build(clips, tmp_path / "cache", options={"preset": "medium"}).hash in hashes
 
 
 def test_hash_names_no_folder(tmp_path):

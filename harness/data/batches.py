@@ -10,12 +10,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.data import flow_codes
 from harness.data.box import Box
 from harness.data.cache import Cache
 from harness.data.clip import Clip
 from harness.data.sampling import ClipSpec, even_windows, middles, random_windows
 from harness.errors import UserError
+from harness.flow import codes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +157,8 @@ class Batches:
     def _frames(self, id: str, cut: Cut) -> np.ndarray:
         chosen = cut.windows if self.rgb_frames == self.spec.frames else middles(cut.windows)
         frames = self.cache.cut("rgb", id, chosen, cut.box)
-        return flow_codes.reflect(frames) if cut.mirrored else frames
+        return codes.reflect(frames) if cut.mirrored else frames
 
     def _fields(self, id: str, cut: Cut) -> np.ndarray:
-        codes = self.cache.cut("flow", id, cut.windows, cut.box)
-        return flow_codes.mirror(codes) if cut.mirrored else codes
+        fields = self.cache.cut("flow", id, cut.windows, cut.box)
+        return codes.mirror(fields) if cut.mirrored else fields

@@ -50,7 +50,7 @@ class Cache:
 
     def __init__(self, index: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         self.hash: str = index["hash"]
-        self.bound: float = index["settings"]["bound"]
+        self.bound: float = index["settings"]["flow"]["bound"]
         self.ids: list[str] = sorted(index["clips"])
         self.quarantined: dict[str, str] = index["quarantined"]
         self._clips = index["clips"]

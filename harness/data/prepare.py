@@ -17,7 +17,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -28,13 +27,12 @@ import cv2
 import numpy as np
 from filelock import FileLock, Timeout
 
-from harness.data import flow_codes
 from harness.data.cache import FORMAT, Builder, Cache
 from harness.data.clip import Clip, Progress
 from harness.data.decode import MAX_LOSS, Unreadable, decode
 from harness.errors import UserError
 from harness.files import digest, disk_errors, sha256_of, write_json
-from harness.flow import FLOWS
+from harness.flow.fields import FlowRecipe, fields
 from harness.processes import without_main
 
 AHEAD = 2  # clips in flight for each worker: what bounds the memory
@@ -42,23 +40,21 @@ AHEAD = 2  # clips in flight for each worker: what bounds the memory
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What is made of each video."""
+    """What is made of each video.
+
+    `resize` is the short side of the cached frames in pixels, None keeping each video's size; the
+    flow is computed on the resized frames, in their pixels.
+    """
 
     resize: int | None
-    flow: str
-    flow_options: dict[str, Any]
-    bound: float
+    flow: FlowRecipe
 
     def settings(self) -> dict[str, Any]:
-        """All that changes a byte of the cache; options left at their defaults are written out."""
-        defaults = {name: option.default for name, option in FLOWS.options(self.flow).items()}
+        """All that changes a byte of the cache."""
         return {
             "format": FORMAT,
             "resize": self.resize,
-            "flow": self.flow,
-            "flow_options": defaults | self.flow_options,
-            "flow_revision": FLOWS.revision(self.flow),
-            "bound": float(self.bound),
+            "flow": self.flow.settings(),
             "max_loss": MAX_LOSS,
         }
 
@@ -72,32 +68,20 @@ class Prepared:
 
 
 def prepare(
-    clips: Sequence[Clip],
-    *,
-    folder: Path,
-    resize: int | None,
-    flow: str,
-    flow_options: dict[str, Any],
-    bound: float,
-    workers: int,
-    progress: Progress,
+    clips: Sequence[Clip], recipe: Recipe, *, folder: Path, workers: int, progress: Progress
 ) -> Cache:
     """The cache of these clips: built, continued or just opened, whichever it needs.
 
     Args:
         clips: of every subset, in any order.
+        recipe: what is made of each of them.
         folder: where all caches are.
-        resize: short side of the cached frames in pixels; None keeps each video's size.
-        flow: a name in FLOWS; computed on the resized frames, in their pixels.
-        flow_options: of that method.
-        bound: displacements are clipped to so many pixels, and stored in steps of bound / 127.
         workers: processes, of one thread each.
         progress: told after each file that was read.
 
     Raises:
         UserError: no video is readable, the disk is full, or the cache is damaged.
     """
-    recipe = Recipe(resize=resize, flow=flow, flow_options=flow_options, bound=bound)
     sources = _hashes(clips, folder / "hashes.json", progress)
     key = digest(recipe.settings() | {"sources": sources})
     if Cache.is_complete(folder, key):
@@ -245,9 +229,7 @@ def work(path: Path, recipe: Recipe) -> Prepared | str:
     """In a worker: decode a video and compute its flow, or say why not."""
     try:
         video = decode(path, recipe.resize)
-        method = FLOWS[recipe.flow](**recipe.flow_options)
-        grey = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video.frames)
-        fields = [flow_codes.encode(method(*pair), recipe.bound) for pair in pairwise(grey)]
+        flow = fields(video.frames, recipe.flow)
     except (Unreadable, UserError) as reason:
         return str(reason)
     frames, height, width, _ = video.frames.shape
@@ -259,4 +241,4 @@ def work(path: Path, recipe: Recipe) -> Prepared | str:
         "decoder": video.decoder,
         "stopped": video.stopped,
     }
-    return Prepared(entry=entry, arrays={"rgb": video.frames, "flow": np.stack(fields)})
+    return Prepared(entry=entry, arrays={"rgb": video.frames, **flow})

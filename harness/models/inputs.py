@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from harness.data.flow_codes import ZERO
+from harness.flow.codes import ZERO
 
 COLOURS = {"rgb": 3, "flow": 2}  # channels of a raw frame
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, colours in [0, 1]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from harness.data.flow_codes import ZERO, decode, encode, mirror
+from harness.flow.codes import ZERO, decode, encode, mirror
 
 BOUNDS = st.floats(0.5, 64, width=32)
 FIELDS = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.just(2))
