@@ -16,6 +16,7 @@ from harness.models.build import network_of
 from harness.places import Places
 from harness.source import open_dataset
 from harness.train.module import trains_separately
+from harness.train.weights import fitting_weights
 
 META = torch.device("meta")
 
@@ -28,7 +29,6 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
         dataset.clips()
     except UserError as error:
         raise UserError(f"{document.where(('data',))}: data: {error}") from None
-    find_weights(experiment, places)
     size = experiment.data.clip.crop or experiment.data.resize or 64
     try:
         with META:
@@ -38,3 +38,9 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
         trains_separately(network, experiment.train)
     except UserError as error:
         raise UserError(f"{document.where(('model',))}: model: {error}") from None
+    try:
+        weights = find_weights(experiment, places)
+        if weights is not None:
+            fitting_weights(network, weights)
+    except UserError as error:
+        raise UserError(f"{document.where(('train', 'init_from'))}: {error}") from None

@@ -102,6 +102,7 @@ def test_a_stream_can_be_taken_away_but_not_both(write):
         ("train: {epochs: 3}", "x.yaml:9: not valid YAML: found duplicate key"),
         ("eval: {views: '${train.epoch}'}", "Interpolation key 'train.epoch' not found"),
         ("eval: {views: '${oc.env:HOME}'}", "reaches outside the file"),
+        ("seeds: []", "x.yaml:9: seeds: needs at least one value, got []"),
         ("a: [", "not valid YAML"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 import torch
 from shapes import TINY, write
 
+from harness.config.document import Document
 from harness.execute import execute
 from harness.places import Places
 from harness.planning.plan import experiment_plan
@@ -126,6 +127,7 @@ def test_a_loss_that_is_not_a_number_is_a_failure_with_its_epoch(workspace, tmp_
 
 
 def test_weights_of_another_number_of_classes_are_refused(workspace, tmp_path):
+    from harness.check import check
     from harness.errors import UserError
 
     record, _ = trained(workspace, tmp_path)
@@ -133,5 +135,8 @@ def test_weights_of_another_number_of_classes_are_refused(workspace, tmp_path):
     again, _ = trained(workspace, tmp_path, start)
     assert again.key != record.key
     cell, places = cell_in(workspace, tmp_path, start, "data.task=bind")
-    with pytest.raises(UserError, match=r"does not fit this network: .* is \(4, \d+\), not \(2,"):
+    message = r"does not fit this network: .* is \(4, \d+\), not \(2,"
+    with pytest.raises(UserError, match=message):
         execute(cell, places, HOW, go_on)
+    with pytest.raises(UserError, match=f"^cell {cell.key}: train.init_from: .*{message}"):
+        check(cell.experiment(), Document({}, f"cell {cell.key}"), places)

@@ -154,7 +154,7 @@ class Experiment:
     model: Model
     train: Train = field(default_factory=Train)
     eval: Eval = field(default_factory=Eval)
-    seeds: list[int] = field(default_factory=lambda: [0], metadata={"ge": 0})
+    seeds: list[int] = field(default_factory=lambda: [0], metadata={"ge": 0, "some": True})
     ablate: Ablate | None = None
 
 

@@ -2,7 +2,8 @@
 
 A *section* is a dataclass. A *component* is a section with `name` and `options`: in YAML its name
 alone, or a mapping in which every key that is not a field is an option. Field metadata may hold
-`table` (the registry that the name must be in) and bounds: `ge`, `gt`, `le`, `lt`.
+`table` (the registry that the name must be in), bounds (`ge`, `gt`, `le`, `lt`) and `some` (a list
+with at least one value).
 """
 
 from collections.abc import Iterator
@@ -104,6 +105,8 @@ def _value(
             result = _section(inner, value, path, document, errors)
         else:
             items = value if isinstance(value, list) else [value]
+            if not items and spec.metadata.get("some"):
+                errors.append(str(document.error(path, "needs at least one entry, got []")))
             result = [
                 _section(inner, item, (*path, str(i)), document, errors)
                 for i, item in enumerate(items)
@@ -145,6 +148,8 @@ def convert(annotation: Any, value: Any) -> Any:
 
 def check_bounds(metadata: Any, value: Any) -> None:
     """UserError if a number, or a number in a list, lies outside the field's bounds."""
+    if value == [] and metadata.get("some"):
+        raise UserError("needs at least one value, got []")
     for key, (holds, words) in BOUNDS.items():
         bound = metadata.get(key)
         for item in value if isinstance(value, list) else [value]:

@@ -48,7 +48,7 @@ class Confirm:
     """The best trials of every arm, trained again with fresh seeds, test split opened."""
 
     top_k: int = field(default=1, metadata={"ge": 1})
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2], metadata={"ge": 0})
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2], metadata={"ge": 0, "some": True})
 
 
 @dataclass(kw_only=True)
@@ -59,9 +59,9 @@ class Sweep:
     """
 
     name: str
-    arms: list[ArmSpec]
+    arms: list[ArmSpec] = field(metadata={"some": True})
     data: list[dict[str, Any]] = field(default_factory=list)
     set: dict[str, Any] = field(default_factory=dict)
-    seeds: list[int] | None = field(default=None, metadata={"ge": 0})
+    seeds: list[int] | None = field(default=None, metadata={"ge": 0, "some": True})
     search: Search | None = None
     confirm: Confirm = field(default_factory=Confirm)

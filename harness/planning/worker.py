@@ -46,7 +46,8 @@ def work(cell: Cell, places: Places, settings: Settings, pipe: Connection) -> No
     except Exception as error:  # an outcome of this cell, recorded with its traceback
         text = traceback.format_exc()
         write_atomic(folder / "error.txt", text.encode())
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        first = str(error).splitlines()[0] if str(error) else ""
+        reason = first if isinstance(error, UserError) else f"{type(error).__name__}: {first}"
         save(failed_record(cell, reason), folder)
         sys.exit(1)
 

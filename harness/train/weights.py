@@ -11,13 +11,17 @@ PREFIX = "network."  # of the LightningModule
 
 
 def load_weights(network: nn.Module, path: Path | None) -> None:
-    """Load every weight of the network, or none.
+    """Load every weight of the network, or none if there is no file to start from."""
+    if path is not None:
+        network.load_state_dict(fitting_weights(network, path))
+
+
+def fitting_weights(network: nn.Module, path: Path) -> dict[str, Tensor]:
+    """The file's weights for this network, which may be on the meta device.
 
     Raises:
         UserError: not a weight file, or one of another network or number of classes.
     """
-    if path is None:
-        return
     given = read_weights(path)
     wanted = network.state_dict()
     wrong = [
@@ -32,7 +36,7 @@ def load_weights(network: nn.Module, path: Path | None) -> None:
             f"train.init_from: {path} does not fit this network: {first} "
             f"({len(wrong)} of another shape, {len(absent)} absent; other classes or backbone?)"
         )
-    network.load_state_dict({name: given[name] for name in wanted})
+    return {name: given[name] for name in wanted}
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
