@@ -5,12 +5,13 @@ run-time settings), the seed, the sha256 of the annotation and weight files, and
 every component used. The protocol is a hash of what must be equal for two scores to be comparable.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from harness.config.document import Document
 from harness.config.experiment import Experiment
+from harness.config.options import written_out
 from harness.config.schema import build, components, plain
 from harness.errors import UserError
 from harness.files import digest, sha256_of
@@ -50,6 +51,15 @@ class Cell:
     def names(self) -> dict[str, Any]:
         """The fields that a record shares with its cell."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def written_out(self) -> "Cell":
+        """The same cell with every option of every component in its configuration.
+
+        What a record keeps: a reader need not know the defaults of the day. The key stays, since a
+        component whose defaults change has a new revision.
+        """
+        tree = written_out(self.experiment())
+        return replace(self, config={name: tree[name] for name in self.config})
 
     def experiment(self) -> Experiment:
         tree = {"name": self.arm, **self.config}

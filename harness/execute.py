@@ -34,6 +34,7 @@ def execute(cell: Cell, places: Places, settings: Settings, channel: Channel) ->
     """Train and evaluate one cell, or return the record that already stands."""
     folder = folder_of(places.runs, cell.plan, cell.key)
     folder.mkdir(parents=True, exist_ok=True)
+    cell = cell.written_out()
     with FileLock(folder / ".lock"):  # an orphan of a killed coordinator may still be at it
         if (folder / "record.json").is_file():
             return load(folder / "record.json")

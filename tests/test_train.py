@@ -126,6 +126,16 @@ def test_a_loss_that_is_not_a_number_is_a_failure_with_its_epoch(workspace, tmp_
     assert not (tmp_path / "tiny" / cell.key / "record.json").exists()
 
 
+def test_a_record_holds_every_option_of_every_component(workspace, tmp_path):
+    record, _ = trained(workspace, tmp_path)
+    cell, _ = cell_in(workspace, tmp_path)
+    assert "betas" not in cell.config["train"]["optimizer"]
+    assert record.config["train"]["optimizer"]["betas"] == [0.9, 0.999]
+    assert record.config["data"]["seed"] == 0
+    assert record.key == cell.key == cell.written_out().key
+    assert cell.written_out().experiment().data.split == cell.experiment().data.split
+
+
 def test_weights_of_another_number_of_classes_are_refused(workspace, tmp_path):
     from harness.check import check
     from harness.errors import UserError

@@ -1,10 +1,11 @@
 """A component's options held against its signature: names, types, what is missing."""
 
+from copy import deepcopy
 from inspect import Parameter
 from typing import Any
 
 from harness.config.document import Document, Path_
-from harness.config.schema import components, convert
+from harness.config.schema import components, convert, plain
 from harness.errors import UserError
 from harness.registry import Registry, hint
 
@@ -26,6 +27,20 @@ def _typed(key: str, annotation: Any, value: Any) -> Any:
         return convert(annotation, value)
     except UserError as error:
         raise UserError(f"{key}: {error}") from None
+
+
+def written_out(experiment: Any) -> dict[str, Any]:
+    """The experiment's tree with every option of every component in it, defaults included.
+
+    Needs the components themselves, and so torch.
+    """
+    complete = deepcopy(experiment)
+    for _, table, component in components(complete):
+        options = table.options(component.name).items()
+        defaults = {key: o.default for key, o in options if o.default is not Parameter.empty}
+        component.options = defaults | component.options
+    tree: dict[str, Any] = plain(complete)
+    return tree
 
 
 def check_options(experiment: Any, document: Document) -> None:

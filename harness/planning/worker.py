@@ -48,7 +48,7 @@ def work(cell: Cell, places: Places, settings: Settings, pipe: Connection) -> No
         write_atomic(folder / "error.txt", text.encode())
         first = str(error).splitlines()[0] if str(error) else ""
         reason = first if isinstance(error, UserError) else f"{type(error).__name__}: {first}"
-        save(failed_record(cell, reason), folder)
+        save(failed_record(cell.written_out(), reason), folder)
         sys.exit(1)
 
 
