@@ -22,10 +22,10 @@ from harness.results.record import Record
 from harness.results.store import folder_of, load, save, save_scores
 from harness.settings import Settings
 from harness.source import Source, prepare_source
+from harness.train.channel import Channel
 from harness.train.fit import fit, score, trainer_for
 from harness.train.loaders import Loader, batches_of
 from harness.train.module import Classifier
-from harness.train.progress import Channel
 from harness.train.tracking import Tracker
 from harness.train.weights import load_weights
 

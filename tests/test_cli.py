@@ -105,6 +105,19 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(workspace, arguments, messa
     assert sorted(folder.glob("runs/*/*/record.json")) == before
 
 
+def test_what_is_recorded_is_shown_without_importing_torch(workspace):
+    folder, _ = workspace
+    code = (
+        "import sys; from harness.cli import main;"
+        "main(['run', 'tiny.yaml', '--set', 'train.epochs=1']); sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "0 trained now, 1 there already" in done.stderr
+
+
 def test_failed_cells_are_exit_code_1(workspace):
     folder, _ = workspace
     broken = "train.optimizer={name: sgd, lr: 1e30}"

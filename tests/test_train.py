@@ -14,7 +14,7 @@ from harness.planning.plan import experiment_plan
 from harness.results.record import Record
 from harness.results.store import load
 from harness.settings import Settings
-from harness.train.progress import StoppedError
+from harness.train.channel import StoppedError
 
 HOW = Settings(wandb="disabled", device="cpu")
 

@@ -20,6 +20,7 @@ from harness.places import Places
 from harness.planning.outcome import failed_record
 from harness.results.store import folder_of, save
 from harness.settings import Settings
+from harness.train.channel import StoppedError
 
 
 def work(cell: Cell, places: Places, settings: Settings, pipe: Connection) -> None:
@@ -27,7 +28,6 @@ def work(cell: Cell, places: Places, settings: Settings, pipe: Connection) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, format=f"[{cell.label}] %(message)s")
     from harness.execute import execute
-    from harness.train.progress import StoppedError
 
     folder = folder_of(places.runs, cell.plan, cell.key)
 

@@ -15,10 +15,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from harness.train.channel import Channel
 from harness.train.checkpoint import LastCheckpoint
 from harness.train.loaders import Loader
 from harness.train.module import Classifier
-from harness.train.progress import Channel, Report
+from harness.train.progress import Report
 
 
 def trainer_for(folder: Path, epochs: int, channel: Channel | None, device: str) -> pl.Trainer:

@@ -1,19 +1,14 @@
 """What a training tells the outside while it runs, and how the outside stops it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
 
+from harness.train.channel import Channel, StoppedError
+
 SECONDS_BETWEEN_REPORTS = 0.5
-
-# The coordinator's end: (event, facts) -> whether to go on.
-Channel = Callable[[str, Mapping[str, object]], bool]
-
-
-class StoppedError(Exception):
-    """Asked to stop, or the one who asked for the training is gone; the checkpoint stays."""
 
 
 class Report(pl.Callback):

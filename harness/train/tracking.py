@@ -17,7 +17,7 @@ from harness.cell import Cell
 from harness.errors import UserError
 from harness.registry import hint
 from harness.results.secrets import redact
-from harness.train.progress import StoppedError
+from harness.train.channel import StoppedError
 
 log = logging.getLogger("harness")
 MODES = ("auto", "offline", "online", "disabled")
