@@ -12,6 +12,8 @@ path and `cache` the folder for what the project makes itself, with
 
 Constructing a data set and `clips()` read annotation files and list folders, nothing more. A set
 that is never complete (Kinetics) lists absent files too: `prepare` counts them as quarantined.
+An error in a list is one line that starts with `file:line`. docs/datasets.md says what each data
+set expects where.
 """
 
 from harness.registry import Registry

@@ -32,12 +32,13 @@ class Jester(Given):
     def __init__(self, roots: Sequence[Path], _cache: Path, split: str) -> None:
         super().__init__(roots)
         self._require_split(split)
+        names = [f"jester-v1-{name}.csv" for name in ("labels", *LISTS.values())]
         folder = self._find(
-            "jester-v1-labels.csv",
+            " and ".join(names),
             ["annotations/jester", "jester/annotations", "jester", CLIPS],
-            lambda path: (path / "jester-v1-labels.csv").is_file(),
+            lambda path: all((path / name).is_file() for name in names),
         )
-        self.files = [folder / f"jester-v1-{name}.csv" for name in ("labels", *LISTS.values())]
+        self.files = [folder / name for name in names]
         self.classes = [line for _, line in lines_of(self.files[0])]
         self.mirrored = mirrored_labels(self.classes)
 

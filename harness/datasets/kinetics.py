@@ -15,7 +15,7 @@ from harness.data.clip import Clip
 from harness.datasets.given import Given
 from harness.datasets.lines import Row, label_of, number, rows_of
 from harness.datasets.mirror import mirrored_labels
-from harness.datasets.videos import below, by_stem, expect
+from harness.datasets.videos import below, by_stem, require_one
 from harness.errors import UserError
 
 COLUMNS = {name: (name,) for name in ("label", "youtube_id", "time_start", "time_end")}
@@ -46,16 +46,19 @@ class Kinetics(Given):
         ]
         rows = {subset: rows_of(f, COLUMNS) for subset, f in zip(LISTS, self.files, strict=True)}
         self._rows = {subset: list(of_subset) for subset, of_subset in rows.items()}
-        self.classes = sorted({row["label"] for _, row in self._rows["train"]})
+        self.classes = sorted({row["label"] for _, row in self._rows["train"]} - {""})
         self.mirrored = mirrored_labels(self.classes)
 
     def clips(self) -> list[Clip]:
         """Every listed clip, with the path that it would have where its file is absent."""
         clips = []
-        for subset, listed in parse_rows(self._rows, self.classes).items():
+        for subset, rows in self._rows.items():
             places = [f"{self.title}/{name}" for name in FOLDERS[subset]]
             folder = self._find(f"{subset} videos", places)
-            clips += expect(listed, _name, by_stem(below(folder, 2)), folder)
+            found = by_stem(below(folder, 2))
+            listed = parse_rows(rows, subset, self.classes, folder, found)
+            require_one(listed, found, folder)
+            clips += listed
         return clips
 
 
@@ -77,28 +80,26 @@ class Kinetics700(Kinetics):
     title = "kinetics700"
 
 
-def parse_rows(rows: Mapping[str, Iterable[Row]], classes: Sequence[str]) -> dict[str, list[Clip]]:
-    """The clips of each subset, `path` being `<label>/<name>.mp4` as yet; no video is needed.
+def parse_rows(
+    rows: Iterable[Row],
+    subset: str,
+    classes: Sequence[str],
+    folder: Path,
+    found: Mapping[str, str],
+) -> list[Clip]:
+    """The clips of a list; where one is not `found` by name, it is awaited in `folder/<label>/`.
 
     Raises UserError for an unknown label, a time that is no number, a clip that is listed twice.
     """
     labels = {name: label for label, name in enumerate(classes)}
-    clips: dict[str, list[Clip]] = {}
-    seen: set[str] = set()
-    for subset, of_subset in rows.items():
-        clips[subset] = []
-        for where, row in of_subset:
-            label, video = label_of(where, row["label"], labels), row["youtube_id"]
-            start, end = number(where, row["time_start"]), number(where, row["time_end"])
-            id = f"{classes[label]}/{video}_{start:06.0f}_{end:06.0f}"
-            if id in seen:
-                raise UserError(f"{where}: {id} is listed already")
-            seen.add(id)
-            path = Path(f"{id}.mp4")
-            clip = Clip(id=id, path=path, label=label, group=video, subset=subset)
-            clips[subset].append(clip)
-    return clips
-
-
-def _name(clip: Clip) -> str:
-    return clip.id.rpartition("/")[2]
+    clips: dict[str, Clip] = {}
+    for where, row in rows:
+        label, video = label_of(where, row["label"], labels), row["youtube_id"]
+        start, end = number(where, row["time_start"]), number(where, row["time_end"])
+        name = f"{video}_{start:06.0f}_{end:06.0f}"
+        id = f"{subset}/{classes[label]}/{name}"
+        if id in clips:
+            raise UserError(f"{where}: {id} is listed already")
+        path = Path(found.get(name) or f"{folder}/{classes[label]}/{name}.mp4")
+        clips[id] = Clip(id=id, path=path, label=label, group=video, subset=subset)
+    return list(clips.values())

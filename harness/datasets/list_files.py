@@ -75,18 +75,24 @@ class ListFiles(Given):
                 id = name_below(folder, where, path)
                 if id in clips:
                     raise UserError(f"{where}: {id} is listed already")
-                numbered = numbered_group(Path(id).name)
-                clips[id] = Clip(
-                    id=id,
-                    path=folder / id,
-                    label=label,
-                    group=f"{label}/{numbered}" if numbered else id,
-                    subset=subset,
-                    declared=frames,
-                )
+                clips[id] = make_clip(id, folder, label, subset, frames)
         if not any(clip.path.exists() for clip in clips.values()):
-            raise UserError(f"{folder}: none of {len(clips)} videos is there, such as {id}")
+            raise UserError(
+                f"{folder}: none of {len(clips)} videos is there, such as {next(iter(clips))}"
+            )
         return list(clips.values())
+
+
+def make_clip(id: str, folder: Path, label: int, subset: str, frames: int | None) -> Clip:
+    numbered = numbered_group(Path(id).name)
+    return Clip(
+        id=id,
+        path=folder / id,
+        label=label,
+        group=f"{label}/{numbered}" if numbered else id,
+        subset=subset,
+        declared=frames,
+    )
 
 
 Listed = tuple[str, str, int | None, int]  # where; path, number of frames, label

@@ -9,7 +9,7 @@ out; where there are rows for testing, so are those for validation, which is car
 training clips. A group is a video. A clip whose video is absent is listed all the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.data.clip import Clip, Span
@@ -17,7 +17,7 @@ from harness.datasets.given import Given
 from harness.datasets.lines import Row, number, rows_of
 from harness.datasets.mirror import mirrored_labels
 from harness.datasets.roots import inside
-from harness.datasets.videos import below, by_stem, expect
+from harness.datasets.videos import below, by_stem, require_one
 from harness.errors import UserError
 from harness.registry import hint
 
@@ -63,11 +63,18 @@ class SegmentsCSV(Given):
 
     def clips(self) -> list[Clip]:
         """Every segment to train or to test on, with the path that its video has or would have."""
-        labels = {name: label for label, name in enumerate(self.classes)}
-        listed = [segment(where, row, subset, labels) for where, row, subset in self._rows]
         folder = self._find("videos", [self._videos])
         found = below(folder, 2)
-        return expect(listed, lambda clip: clip.group, by_stem(found) | found, folder)
+        found = by_stem(found) | found
+        labels = {name: label for label, name in enumerate(self.classes)}
+        clips: dict[str, Clip] = {}
+        for where, row, subset in self._rows:
+            clip = segment(where, row, subset, labels, folder, found)
+            if clip.id in clips:
+                raise UserError(f"{where}: {clip.id} is listed already")
+            clips[clip.id] = clip
+        require_one(list(clips.values()), found, folder)
+        return list(clips.values())
 
 
 def chosen(rows: Sequence[Row]) -> list[tuple[str, dict[str, str], str]]:
@@ -84,17 +91,29 @@ def subset_of(where: str, name: str) -> str:
     return SUBSETS[name.casefold()]
 
 
-def segment(where: str, row: dict[str, str], subset: str, labels: dict[str, int]) -> Clip:
-    """The clip of a row, `path` being the video's name as yet."""
+def segment(
+    where: str,
+    row: Mapping[str, str],
+    subset: str,
+    labels: Mapping[str, int],
+    folder: Path,
+    found: Mapping[str, str],
+) -> Clip:
+    """The clip of a row; where its video is not `found` by name, it is awaited in the folder."""
     video, span = row["video"], span_of(where, row)
     if not video or Path(video).is_absolute() or ".." in Path(video).parts:
         raise UserError(f"{where}: video {video!r}; expected a name, or a path below the folder")
-    id = f"{video}/{span.first:g}-{span.after:g}"
-    label = labels[row["label"]]
-    return Clip(id=id, path=Path(video), label=label, group=video, subset=subset, span=span)
+    return Clip(
+        id=f"{video}/{span.first:g}-{span.after:g}",
+        path=Path(found.get(video) or folder / video),
+        label=labels[row["label"]],
+        group=video,
+        subset=subset,
+        span=span,
+    )
 
 
-def span_of(where: str, row: dict[str, str]) -> Span:
+def span_of(where: str, row: Mapping[str, str]) -> Span:
     first, after = (number(where, row[edge]) for edge in ("start", "end"))
     if not 0 <= first < after:
         raise UserError(f"{where}: from {row['start']} to {row['end']} s; expected start < end")

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.data.clip import Clip
 from harness.datasets.given import Given
-from harness.datasets.lines import no_class
+from harness.datasets.lines import no_class, text_of
 from harness.datasets.mirror import mirrored_labels
 from harness.datasets.videos import below, place
 from harness.errors import UserError
@@ -37,12 +37,11 @@ class SomethingV2(Given):
         self._require_split(split)
         folders = ("annotations/something_v2", "something_v2/labels", "something_v2", "labels")
         labels = self._find(
-            "labels.json",
+            "labels.json with train.json and validation.json",
             [f"{folder}/{prefix}labels.json" for folder in folders for prefix in PREFIXES],
-            Path.is_file,
+            lambda labels: all(path.is_file() for path in release(labels)),
         )
-        lists = (labels.name.replace("labels", name) for name in LISTS.values())
-        self.files = [labels, *(labels.with_name(name) for name in lists)]
+        self.files = release(labels)
         self.classes = parse_classes(labels)
         self.mirrored = mirrored_labels(self.classes)
 
@@ -54,12 +53,19 @@ class SomethingV2(Given):
         return place(listed, below(folder), f"{lists} are absent from {folder}")
 
 
+def release(labels: Path) -> list[Path]:
+    """The list of labels and those of clips beside it."""
+    names = (labels.name.replace("labels", name) for name in LISTS.values())
+    return [labels, *(labels.with_name(name) for name in names)]
+
+
 def parse_classes(path: Path) -> list[str]:
     """The templates without brackets, in label order; their numbers must be 0, 1, 2 and so on."""
     table = read(path, dict)
     names = {str(number): name for name, number in table.items()}
+    labels = {str(label) for label in range(len(table))}
     for name, number in table.items():
-        if str(number) not in map(str, range(len(table))) or names[str(number)] != name:
+        if str(number) not in labels or names[str(number)] != name:
             raise UserError(
                 f"{place_of(path, name)}: {name!r} is {number!r}; expected a number of its own, "
                 f"less than {len(table)}"
@@ -75,8 +81,8 @@ def parse_lists(files: Sequence[Path], classes: Sequence[str]) -> list[Clip]:
     labels = {name: label for label, name in enumerate(classes)}
     clips: dict[str, Clip] = {}
     for path, subset in zip(files, LISTS, strict=True):
-        for entry in read(path, list):
-            id, name = parse_entry(path, entry)
+        for number, entry in enumerate(read(path, list), start=1):
+            id, name = parse_entry(f"{path}: entry {number}", entry)
             if name not in labels:
                 raise no_class(place_of(path, id), name, labels)
             if id in clips:
@@ -87,18 +93,18 @@ def parse_lists(files: Sequence[Path], classes: Sequence[str]) -> list[Clip]:
     return list(clips.values())
 
 
-def parse_entry(path: Path, entry: Any) -> tuple[str, str]:
+def parse_entry(where: str, entry: Any) -> tuple[str, str]:
     """The id of a clip and the name of its class."""
     match entry:
         case {"id": str(id), "template": str(template)}:
             return id, template.replace("[", "").replace("]", "")
-    raise UserError(f"{path}: {str(entry)[:80]!r}; expected an object with an id and a template")
+    raise UserError(f"{where}: {str(entry)[:80]!r}; expected an object with an id and a template")
 
 
 def read(path: Path, expected: type) -> Any:
     """A JSON file whose outermost value is of the expected type."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(text_of(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: no JSON: {error.msg}") from None
     if not isinstance(content, expected):
@@ -108,5 +114,5 @@ def read(path: Path, expected: type) -> Any:
 
 def place_of(path: Path, text: str) -> str:
     """Where in a file a text stands last, in quotes; parsed JSON remembers no lines."""
-    before = path.read_text(encoding="utf-8-sig").rpartition(json.dumps(text))[0]
+    before = text_of(path).rpartition(json.dumps(text))[0]
     return f"{path}:{before.count(chr(10)) + 1}"

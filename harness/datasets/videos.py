@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,13 +64,9 @@ def place(clips: Sequence[Clip], found: Mapping[str, str], described: str) -> li
     return [replace(clip, path=Path(path)) for clip in clips if (path := paths[str(clip.path)])]
 
 
-def expect(
-    clips: Sequence[Clip], key: Callable[[Clip], str], found: Mapping[str, str], folder: Path
-) -> list[Clip]:
-    """Every clip with the path of its file, `found` by its key, or else with that it would have.
-
-    Where a file is absent, that is the clip's `path` in the `folder`. UserError if all of them are.
-    """
-    if not any(key(clip) in found for clip in clips):
-        raise UserError(f"{folder}: none of {len(clips)} videos is there, such as {clips[0].path}")
-    return [replace(clip, path=Path(found.get(key(clip)) or folder / clip.path)) for clip in clips]
+def require_one(clips: Sequence[Clip], found: Mapping[str, str], folder: Path) -> None:
+    """UserError if not one of the clips has its file among those found: a wrong folder."""
+    present = set(found.values())
+    if not any(str(clip.path) in present for clip in clips):
+        example = f", such as {clips[0].path}" if clips else ""
+        raise UserError(f"{folder}: none of {len(clips)} videos is there{example}")

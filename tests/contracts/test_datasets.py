@@ -1,8 +1,10 @@
 """What every data set owes; a new entry in DATASETS fails here until it has an example."""
 
 import json
+from pathlib import Path
 
 import pytest
+from dataset_files import empty, write
 
 from harness.datasets import DATASETS
 from harness.datasets.kth import CLASSES as KTH_CLASSES
@@ -41,17 +43,6 @@ def plain(root):
         (root / "mine" / name).mkdir(parents=True)
         for index in range(4):
             (root / "mine" / name / f"{index}.mp4").touch()
-
-
-def write(root, files):
-    """Files by path, with their text; empty ones stand for videos and frames."""
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-
-
-def empty(*names):
-    return dict.fromkeys(names, "")
 
 
 def hmdb51(root):
@@ -215,3 +206,8 @@ def test_refuses_an_unknown_split_in_one_line(build):
     with pytest.raises(UserError, match=r"no split '7'.*'?01") as error:
         build("7")
     assert "\n" not in str(error.value)
+
+
+def test_the_documentation_has_every_data_set():
+    text = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    assert [name for name in DATASETS if f"`{name}`" not in text] == []
