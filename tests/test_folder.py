@@ -102,3 +102,17 @@ def test_tells_what_is_wrong_in_one_line(tmp_path, names, options, told):
 def test_equal_names_in_train_and_test_are_no_group(tmp_path):
     place(tmp_path, "train/a/1.mp4", "train/b/1.mp4", "test/a/1.mp4", "test/b/1.mp4")
     assert len({clip.group for clip in folder(tmp_path).clips()}) == 4
+
+
+def test_a_folder_of_images_is_a_video(tmp_path):
+    place(tmp_path, *(f"{c}/v_g0{g}/img_00001.JPG" for c in "ab" for g in (1, 2)))
+    place(tmp_path, "a/notes/readme.txt", "a/.thumbnails/1.jpg")
+    clips = folder(tmp_path, test_share=0.5).clips()
+    assert [clip.id for clip in clips] == ["a/v_g01", "a/v_g02", "b/v_g01", "b/v_g02"]
+    assert all(clip.path.is_dir() for clip in clips)
+    assert clips[0].group == "a/v_g01"
+
+
+def test_left_and_right_change_places(tmp_path):
+    place(tmp_path, *(f"turn_{side}/{i}.mp4" for side in ("left", "right") for i in (1, 2)))
+    assert folder(tmp_path).mirrored == [1, 0]

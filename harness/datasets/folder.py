@@ -1,11 +1,13 @@
 """A data set of the user's own: `folder/<class>/<video>`, no annotation files.
 
+A video is a file, or a folder of its frames as images.
+
 `folder/train/<class>/<video>` and `folder/test/<class>/<video>`, where both exist, say which clips
 are which. Otherwise a share of each class is held out for testing, chosen by the names of the
 files and by the split: "01", "02" and so on are as many different draws.
 
-Files whose names hold `_g` and a number (UCF101's habit) form groups within their class, which
-neither testing nor validation parts; any other file is a group of its own.
+Videos whose names hold `_g` and a number (UCF101's habit) form groups within their class, which
+neither testing nor validation parts; any other video is a group of its own.
 """
 
 import re
@@ -14,19 +16,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.data.carve import hold_out
-from harness.data.clip import Clip, Progress
-from harness.datasets.roots import find, searched
+from harness.data.clip import Clip
+from harness.datasets.given import Given
+from harness.datasets.mirror import mirrored_labels
+from harness.datasets.roots import inside
+from harness.datasets.videos import IMAGES, SUFFIXES, is_video, numbered_group
 from harness.errors import UserError
 
-SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
-GROUP = re.compile(r".*_g\d+")
 
-
-class Folder:
+class Folder(Given):
     """The videos below `path`, a folder in a data root; classes in alphabetical order.
 
-    `flippable` says whether a mirrored clip keeps its class: not if left and right are classes.
+    `flippable` says whether a mirrored clip has a class at all; left and right in the names of
+    classes change places.
     """
+
+    advice = "them in <class>/ of the folder that `path` names, in a data root:"
 
     def __init__(
         self,
@@ -38,17 +43,12 @@ class Folder:
         test_share: float = 0.3,
         flippable: bool = True,
     ) -> None:
-        if Path(path).is_absolute() or ".." in Path(path).parts:
-            raise UserError(f"folder: path is {path!r}; it must lie in a data root, such as 'mine'")
+        super().__init__(roots)
+        inside("folder", path=path)
         if not 0 < test_share < 1:
             raise UserError(f"folder: test_share is {test_share}; it must be between 0 and 1")
-        folder = find(roots, [path], Path.is_dir)
-        if folder is None:
-            raise UserError(
-                f"folder: no videos; {searched(roots, [path])}; place them in {path}/<class>/ of a "
-                f"folder named by --data or HARNESS_DATA"
-            )
         self.title = f"folder/{path}"
+        folder = self._find("videos", [path])
         self.files: list[Path] = []
         self._folder, self._split, self._test_share = folder, split, test_share
         self._given = (folder / "train").is_dir() and (folder / "test").is_dir()
@@ -58,7 +58,7 @@ class Folder:
             )
             raise UserError(f"{self.title}: no split {split!r}; allowed: {allowed}")
         self.classes = subfolders(folder / "train" if self._given else folder)
-        self.mirrored = range(len(self.classes)) if flippable else None
+        self.mirrored = mirrored_labels(self.classes) if flippable else None
 
     def clips(self) -> list[Clip]:
         """Every clip of the split; UserError for a class without videos to train or to test on."""
@@ -73,9 +73,6 @@ class Folder:
             )
         return [replace(c, subset="test" if c.group in test else "train") for c in clips]
 
-    def write(self, _progress: Progress) -> None:
-        """Nothing: the videos are the user's."""
-
     def _read(self, subset: str) -> list[Clip]:
         top = self._folder / subset
         odd = sorted(set(subfolders(top)) ^ set(self.classes))
@@ -85,13 +82,13 @@ class Folder:
             )
         clips = []
         for label, name in enumerate(self.classes):
-            videos = [path for path in sorted((top / name).iterdir()) if is_video(path)]
+            videos = [path for path in sorted((top / name).iterdir()) if is_clip(path)]
             if not videos:
                 raise UserError(f"{top / name}: no videos in it ({', '.join(SUFFIXES)})")
             for path in videos:
                 id = path.relative_to(self._folder).as_posix()
-                numbered = GROUP.match(path.stem)
-                group = f"{name}/{numbered[0]}" if numbered else id
+                numbered = numbered_group(path.name)
+                group = f"{name}/{numbered}" if numbered else id
                 clips.append(Clip(id=id, path=path, label=label, group=group, subset=subset))
         return clips
 
@@ -104,5 +101,10 @@ def subfolders(folder: Path) -> list[str]:
     return names
 
 
-def is_video(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+def is_clip(path: Path) -> bool:
+    """Whether it is a video file or a folder that holds an image."""
+    if path.name.startswith("."):
+        return False
+    if path.is_dir():
+        return any(frame.suffix.lower() in IMAGES for frame in path.iterdir())
+    return is_video(path.name)

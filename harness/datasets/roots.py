@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.errors import UserError
+
 
 def find(
     roots: Sequence[Path], places: Sequence[str], accept: Callable[[Path], bool]
@@ -21,3 +23,12 @@ def describe(root: Path) -> str:
     if not root.is_dir():
         return f"{root} (no such folder)"
     return str(root) if any(root.iterdir()) else f"{root} (empty)"
+
+
+def inside(title: str, **options: str) -> None:
+    """UserError for an option whose path leads out of the data roots."""
+    for option, path in options.items():
+        if Path(path).is_absolute() or ".." in Path(path).parts:
+            raise UserError(
+                f"{title}: {option} is {path!r}; it must lie in a data root, such as 'mine'"
+            )

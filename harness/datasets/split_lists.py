@@ -8,10 +8,10 @@ Reference: https://www.crcv.ucf.edu/data/UCF101.php
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from harness.data.clip import Clip
+from harness.datasets.lines import label_of, lines_of
 from harness.errors import UserError
 from harness.registry import hint
 
@@ -74,17 +74,7 @@ def parse_line(where: str, line: str, labels: dict[str, int]) -> tuple[str, int]
     if not match:
         raise UserError(f"{where}: {line!r}; expected 'Class/video.avi' and perhaps a number")
     name, folder, number = match.groups()
-    if folder not in labels:
-        raise UserError(f"{where}: no class named {folder!r}; {hint(folder, labels)}")
-    if number and int(number) != labels[folder] + 1:
-        raise UserError(
-            f"{where}: {name} is labelled {number}, but {folder} is {labels[folder] + 1}"
-        )
-    return name, labels[folder]
-
-
-def lines_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Each line that is not blank, stripped, behind where it stands."""
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        if line.strip():
-            yield f"{path}:{number}", line.strip()
+    label = label_of(where, folder, labels)
+    if number and int(number) != label + 1:
+        raise UserError(f"{where}: {name} is labelled {number}, but {folder} is {label + 1}")
+    return name, label

@@ -1,8 +1,14 @@
 """What every data set owes; a new entry in DATASETS fails here until it has an example."""
 
+import json
+from pathlib import Path
+
 import pytest
+from dataset_files import empty, write
 
 from harness.datasets import DATASETS
+from harness.datasets.kth import CLASSES as KTH_CLASSES
+from harness.datasets.weizmann import CLASSES as ACTIONS
 from harness.errors import UserError
 
 CLASSES = ("Jump", "Wave")
@@ -39,15 +45,103 @@ def plain(root):
             (root / "mine" / name / f"{index}.mp4").touch()
 
 
+def hmdb51(root):
+    videos = {c: [f"{film}_{c}_u_nm_np1_ba_goo_0.avi" for film in "ABC"] for c in CLASSES}
+    lists = {
+        f"testTrainMulti_7030_splits/{c}_test_split1.txt": "".join(
+            f"{video} {flag} \n" for video, flag in zip(names, (1, 2, 0), strict=True)
+        )
+        for c, names in videos.items()
+    }
+    write(root, lists | empty(*(f"hmdb51_org/{c}/{v}" for c in CLASSES for v in videos[c])))
+
+
+def kinetics(name):
+    def make(root):
+        header = "label,youtube_id,time_start,time_end,split\n"
+        for number, (subset, top) in enumerate({"train": "train", "val": "val"}.items()):
+            rows = "".join(f'"{c}",{c}-{number},1,11,{subset}\n' for c in CLASSES)
+            videos = (f"{name}/{top}/{c}/{c}-{number}_000001_000011.mp4" for c in CLASSES)
+            write(root, {f"{name}/{subset}.csv": header + rows} | empty(*videos))
+
+    return make
+
+
+def something_v2(root):
+    template = "Showing [something] to the {}"
+    sides = ("left", "right")
+    labels = {
+        template.format(side).replace("[", "").replace("]", ""): str(i)
+        for i, side in enumerate(sides)
+    }
+    files = {"labels.json": json.dumps(labels)}
+    for subset in ("train", "validation"):
+        entries = [{"id": f"{subset}{side}", "template": template.format(side)} for side in sides]
+        files[f"{subset}.json"] = json.dumps(entries)
+        write(root / "20bn-something-something-v2", empty(*(f"{e['id']}.webm" for e in entries)))
+    write(root / "something_v2" / "labels", files)
+
+
+def jester(root):
+    files = {"jester-v1-labels.csv": "".join(f"{c}\n" for c in CLASSES)}
+    for number, subset in enumerate(("train", "validation")):
+        ids = {f"{number}{i}": c for i, c in enumerate(CLASSES)}
+        files[f"jester-v1-{subset}.csv"] = "".join(f"{id};{c}\n" for id, c in ids.items())
+        write(root / "20bn-jester-v1", empty(*(f"{id}/00001.jpg" for id in ids)))
+    write(root / "annotations" / "jester", files)
+
+
+def kth(root):
+    names = [f"person{person}_{c}_d1" for person in (11, 22) for c in KTH_CLASSES]
+    header = "Training: person11, 12\nValidation: person19\nTest: person22\n\n"
+    lines = "".join(f"{name}\t\tframes\t1-3, 4-7\n" for name in names)
+    videos = empty(*(f"kth/{name}_uncomp.avi" for name in names))
+    write(root, {"kth/00sequences.txt": header + lines} | videos)
+
+
+def weizmann(root):
+    write(root / "weizmann", empty(*(f"{p}_{c}.avi" for p in ("daria", "ido") for c in ACTIONS)))
+
+
+def segments(root):
+    rows = "".join(
+        f"{subset}-{c},{c},{start},{start + 1.5},{subset}\n"
+        for subset in ("training", "validation")
+        for c in CLASSES
+        for start in (0, 2)
+    )
+    videos = empty(
+        *(f"raw/{subset}-{c}.mkv" for subset in ("training", "validation") for c in CLASSES)
+    )
+    write(root, {"mine.csv": "video,label,t_start,t_end,subset\n" + rows} | videos)
+
+
+def lists(root):
+    for number, name in enumerate(("train", "val")):
+        videos = [f"{c}/{number}.mp4" for c in CLASSES]
+        lines = "".join(f"{video} {label}\n" for label, video in enumerate(videos))
+        write(root, {f"{name}.txt": lines} | empty(*(f"videos/{video}" for video in videos)))
+
+
 def nothing(root):
     """The project makes these files itself."""
 
 
 EXAMPLES = {  # what makes the files, and the options that find them
     "folder": (plain, {"path": "mine"}),
+    "hmdb51": (hmdb51, {}),
+    "jester": (jester, {}),
+    "kinetics400": (kinetics("kinetics400"), {}),
+    "kinetics600": (kinetics("kinetics600"), {}),
+    "kinetics700": (kinetics("kinetics700"), {}),
+    "kth": (kth, {}),
+    "list_files": (lists, {"train": "train.txt", "test": "val.txt", "videos": "videos"}),
     "moving_shapes": (nothing, {"train": 16, "test": 16, "size": 16, "frames": 3}),
+    "segments_csv": (segments, {"csv": "mine.csv", "videos": "raw"}),
+    "something_v2": (something_v2, {}),
     "ucf101": (official("ucf101", "v_{name}_g{group:02}_c01.avi"), {}),
     "ut_interaction": (official("ut_interaction", "set1_seq{group:02}_04_0.avi"), {}),
+    "weizmann": (weizmann, {}),
 }
 
 
@@ -75,7 +169,7 @@ def test_describes_itself(build):
 
 def test_names_each_clip_once_and_no_folder_of_the_machine(build, tmp_path):
     clips = build().clips()
-    assert len({c.id for c in clips}) == len({c.path for c in clips}) == len(clips)
+    assert len({c.id for c in clips}) == len({(c.path, c.span) for c in clips}) == len(clips)
     assert not any(str(tmp_path) in c.id or c.id.startswith("/") for c in clips)
     assert all(c.path.is_absolute() and c.group for c in clips)
 
@@ -104,7 +198,7 @@ def test_has_all_its_files_once_written(build):
     calls = []
     dataset = build()
     dataset.write(lambda done, total, what: calls.append((done, total, what)))
-    assert all(c.path.is_file() for c in dataset.clips())
+    assert all(c.path.exists() for c in dataset.clips())
     assert all(0 < done <= total and what for done, total, what in calls)
 
 
@@ -112,3 +206,8 @@ def test_refuses_an_unknown_split_in_one_line(build):
     with pytest.raises(UserError, match=r"no split '7'.*'?01") as error:
         build("7")
     assert "\n" not in str(error.value)
+
+
+def test_the_documentation_has_every_data_set():
+    text = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    assert [name for name in DATASETS if f"`{name}`" not in text] == []
