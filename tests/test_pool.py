@@ -8,26 +8,27 @@ import time
 import misbehaving
 import pytest
 
-from harness.data.pool import AHEAD, Lost, in_order
+from harness.data.pool import AHEAD, Lost, Pool
 
 DIED = Lost("the process that decoded it died, twice", again=True)
 
 
 def answers(*tasks, workers=2, seconds=60.0):
-    return [
-        answer for _, answer in in_order(misbehaving.act, tasks, workers=workers, seconds=seconds)
-    ]
+    with Pool(workers, seconds=seconds) as pool:
+        return [answer for _, answer in pool.in_order(misbehaving.act, tasks)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_answers_come_in_the_order_of_the_tasks(workers):
     tasks = [("echo", number) for number in range(7)]
-    pairs = list(in_order(misbehaving.act, tasks, workers=workers, seconds=60))
-    assert pairs == [(task, task[1]) for task in tasks]
+    with Pool(workers, seconds=60) as pool:
+        for _ in range(2):  # the same processes
+            pairs = list(pool.in_order(misbehaving.act, tasks))
+            assert pairs == [(task, task[1]) for task in tasks]
 
 
 def test_no_tasks_need_no_process():
-    assert answers() == []
+    assert answers(workers=0) == []
 
 
 def test_processes_are_used_again_and_are_others_than_this_one():
@@ -67,21 +68,23 @@ def test_an_exception_is_raised_with_the_workers_traceback():
 
 def test_no_more_is_begun_than_the_look_ahead(tmp_path):
     marks = [tmp_path / str(number) for number in range(8)]
-    results = in_order(misbehaving.act, [("mark", m) for m in marks], workers=1, seconds=60)
-    next(results)
-    time.sleep(0.5)  # it would go on by itself
-    assert not any(mark.exists() for mark in marks[AHEAD + 1 :])
-    assert len(list(results)) == 7
+    with Pool(1, seconds=60) as pool:
+        results = pool.in_order(misbehaving.act, [("mark", mark) for mark in marks])
+        next(results)
+        time.sleep(0.5)  # it would go on by itself
+        assert not any(mark.exists() for mark in marks[AHEAD + 1 :])
+        assert len(list(results)) == 7
 
 
 PROGRAM = """
 import sys
 import misbehaving
-from harness.data.pool import in_order
+from harness.data.pool import Pool
 
 tasks = [("who",), ("who",), ("busy", sys.argv[1], 600)]
-for _, answer in in_order(misbehaving.act, tasks, workers=2, seconds=600):
-    print(answer, flush=True)
+with Pool(2, seconds=600) as pool:
+    for _, answer in pool.in_order(misbehaving.act, tasks):
+        print(answer, flush=True)
 """
 
 
@@ -112,6 +115,5 @@ def test_workers_are_gone_when_their_parent_is(tmp_path, how):
 
 
 def test_stopping_early_waits_for_nobody():
-    results = in_order(misbehaving.act, [("who",), ("hang",)], workers=2, seconds=600)
-    next(results)
-    results.close()  # would take 600 s
+    with Pool(2, seconds=600) as pool:
+        next(pool.in_order(misbehaving.act, [("who",), ("hang",)]))

@@ -25,7 +25,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -71,21 +70,33 @@ def decode(
     Raises:
         Unreadable: not a video, fewer than two frames, too many of them lost, or too large.
     """
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+    with refusals():
+        if is_folder(path):
             video = images.read(path, resize, span, declared)
-        elif not stat.S_ISREG(mode):  # a pipe would be waited for, a device read for ever
-            raise Unreadable("neither a file nor a folder")
         elif span is not None:
             video = _read_part(path, resize, span, declared or 0, max_loss)
         else:
             video = _read_all(path, resize, declared or 0)
+    return video.require(max_loss)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Whatever FFmpeg or the system has against a file makes it Unreadable, in their words."""
+    try:
+        yield
     except av.FFmpegError as error:
         raise Unreadable(_words(error)) from error
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
-    return video.require(max_loss)
+
+
+def is_folder(path: Path) -> bool:
+    """False for a file; Unreadable for a pipe, which would be waited for, or a device."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise Unreadable("neither a file nor a folder")
+    return stat.S_ISDIR(mode)
 
 
 def _words(error: av.FFmpegError) -> str:

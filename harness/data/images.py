@@ -39,12 +39,12 @@ def read(folder: Path, resize: int | None, span: Span | None, declared: int | No
     """
     files = _part(frame_files(folder), span)
     promised = len(files) if span is None else int(span.after - span.first)
-    first = _image(files[0])
+    first = read_image(files[0])
     height, width, _ = first.shape
     sizer = Resize(resize)
 
     def frame(file: Path) -> np.ndarray:
-        image = _image(file)
+        image = read_image(file)
         if image.shape != first.shape:
             size = f"{image.shape[1]} x {image.shape[0]}"
             raise Unreadable(f"{file.name!r} is {size} pixels, the first is {width} x {height}")
@@ -80,7 +80,7 @@ def _part(files: list[Path], span: Span | None) -> list[Path]:
     return chosen
 
 
-def _image(path: Path) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
     """RGB; cv2 alone would fill up what a truncated file lacks."""
     content = path.read_bytes()
     end = ENDS.get(content[:2], b"")

@@ -37,59 +37,57 @@ class Lost:
     again: bool = False
 
 
-def in_order(
-    work: Callable[[Task], Answer], tasks: Sequence[Task], *, workers: int, seconds: float
-) -> Generator[tuple[Task, Answer | Lost], None, None]:
-    """Every task with its answer, in the order of the tasks.
+class Pool:
+    """A context with some processes, and as many threads that wait for their answers."""
 
-    A task that takes longer than `seconds` is given up. One whose process dies is tried once more
-    while nothing else runs, since it may have been the memory that was short. What `work` raises is
-    a bug and is raised here, as a RuntimeError that holds the worker's traceback.
-    """
-    todo = deque(tasks)
-    flying: deque[tuple[Task, Future[Any]]] = deque()
-    with _Crew(work, min(workers, len(todo)), seconds) as crew:
-        while todo or flying:
-            while todo and len(flying) < AHEAD * workers:
-                flying.append((todo[0], crew.submit(todo.popleft())))
-            task, future = flying[0]
-            answer = future.result()
-            if isinstance(answer, Lost) and answer.again:
-                wait([other for _, other in flying])
-                answer = crew.submit(task).result()
-            flying.popleft()
-            yield task, answer
-
-
-class _Crew:
-    """Some processes, and as many threads that wait for their answers."""
-
-    def __init__(self, work: Callable[[Any], Any], size: int, seconds: float) -> None:
-        self._work, self._seconds = work, seconds
-        self._threads = ThreadPoolExecutor(max(1, size))
+    def __init__(self, workers: int, *, seconds: float) -> None:
+        self.workers, self._seconds = workers, seconds
+        self._threads = ThreadPoolExecutor(max(1, workers))
         self._lock, self._closed = Lock(), False
-        self._workers = [_Worker(work) for _ in range(size)]
+        self._all = [_Worker() for _ in range(workers)]
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
-        for worker in self._workers:
+        for worker in self._all:
             self._idle.put(worker)
 
-    def __enter__(self) -> "_Crew":
+    def __enter__(self) -> "Pool":
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the processes without waiting for what they are doing."""
         with self._lock:
             self._closed = True
-            for worker in self._workers:
+            for worker in self._all:
                 worker.end()
         self._threads.shutdown(cancel_futures=True)
 
-    def submit(self, task: Any) -> Future[Any]:
-        return self._threads.submit(self._ask, task)
+    def in_order(
+        self, work: Callable[[Task], Answer], tasks: Sequence[Task]
+    ) -> Generator[tuple[Task, Answer | Lost], None, None]:
+        """Every task with its answer, in the order of the tasks.
 
-    def _ask(self, task: Any) -> Any:
+        A task that takes longer than `seconds` is given up. One whose process dies is tried once
+        more while nothing else runs, since it may have been the memory that was short. What `work`
+        raises is a bug and is raised here, as a RuntimeError that holds the worker's traceback.
+        """
+        todo = deque(tasks)
+        flying: deque[tuple[Task, Future[Any]]] = deque()
+        while todo or flying:
+            while todo and len(flying) < AHEAD * self.workers:
+                flying.append((todo[0], self._submit(work, todo.popleft())))
+            task, future = flying[0]
+            answer = future.result()
+            if isinstance(answer, Lost) and answer.again:
+                wait([other for _, other in flying])
+                answer = self._submit(work, task).result()
+            flying.popleft()
+            yield task, answer
+
+    def _submit(self, work: Callable[[Any], Any], task: Any) -> Future[Any]:
+        return self._threads.submit(self._ask, (work, task))
+
+    def _ask(self, question: Any) -> Any:
         worker = self._idle.get()
-        answer = worker.ask(task, self._seconds)
+        answer = worker.ask(question, self._seconds)
         self._idle.put(self._replace(worker) if isinstance(answer, Lost) else worker)
         if isinstance(answer, _Failed):
             raise RuntimeError(f"in a worker process:\n{answer.traceback}")
@@ -100,27 +98,27 @@ class _Crew:
             worker.end()
             if self._closed:
                 return worker
-            self._workers.remove(worker)
-            self._workers.append(_Worker(self._work))
-            return self._workers[-1]
+            self._all.remove(worker)
+            self._all.append(_Worker())
+            return self._all[-1]
 
 
 class _Worker:
     """A process of one thread that answers one task at a time."""
 
-    def __init__(self, work: Callable[[Any], Any]) -> None:
+    def __init__(self) -> None:
         self._pipe, theirs = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=_serve, args=(work, theirs), daemon=True)
+        self._process = SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
         with without_main():
             self._process.start()
         theirs.close()
         self._ready = False
 
-    def ask(self, task: Any, seconds: float) -> Any:
+    def ask(self, question: Any, seconds: float) -> Any:
         try:
             if not self._ready:  # starting is not on the first task's time
                 self._ready = self._pipe.recv()
-            self._pipe.send(task)
+            self._pipe.send(question)
             if not self._pipe.poll(seconds):
                 return Lost(f"took longer than {seconds:g} s")
             return self._pipe.recv()
@@ -140,7 +138,7 @@ class _Failed:
     traceback: str
 
 
-def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
+def _serve(pipe: Connection) -> None:
     """In a worker: deaf to Ctrl-C (the parent decides), and gone when the parent is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
@@ -148,7 +146,7 @@ def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
     with suppress(EOFError, BrokenPipeError):  # the parent is gone
         pipe.send(True)
         while True:
-            pipe.send(_answer(work, pipe.recv()))
+            pipe.send(_answer(*pipe.recv()))
 
 
 def _answer(work: Callable[[Any], Any], task: Any) -> Any:

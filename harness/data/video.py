@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -35,6 +36,22 @@ class Video:
     height: int
     stopped: str = ""
 
+    def facts(self) -> dict[str, Any]:
+        """What the manifest tells of it."""
+        frames, height, width, _ = self.frames.shape
+        return {
+            "frames": frames,
+            "height": height,
+            "width": width,
+            "native_height": self.height,
+            "native_width": self.width,
+            "fps": self.fps,
+            "codec": self.codec,
+            "declared": self.declared,
+            "decoder": self.decoder,
+            "stopped": self.stopped,
+        }
+
     def require(self, max_loss: float) -> "Video":
         """Itself, unless it is too short for a flow field or lost too many frames: Unreadable."""
         count, because = len(self.frames), f" ({self.stopped})" if self.stopped else ""
@@ -43,6 +60,11 @@ class Video:
         if count < 2:
             raise Unreadable(f"{count} frame: no flow{because}")
         return self
+
+
+def plain(name: str) -> str:
+    """A name as it fits into one line: quoted if it holds a newline, say, or is not Unicode."""
+    return name if name.isprintable() else repr(name)
 
 
 def outside(span: Span, whole: str) -> str:
