@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from harness.errors import UserError
 
@@ -34,8 +34,7 @@ def write_atomic(path: Path, content: bytes, *, replace: bool = True) -> bool:
         try:
             with beside.open("wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                sync(file)
             if replace:
                 beside.replace(path)
                 return True
@@ -48,9 +47,16 @@ def write_atomic(path: Path, content: bytes, *, replace: bool = True) -> bool:
             beside.unlink(missing_ok=True)
 
 
+def sync(file: IO[bytes]) -> None:
+    """Wait until what was written is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
 def write_json(path: Path, content: Any, *, replace: bool = True) -> bool:
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    return write_atomic(path, (text + "\n").encode(), replace=replace)
+    # Names that are not UTF-8 are escaped, as JSON does it.
+    return write_atomic(path, (text + "\n").encode(errors="backslashreplace"), replace=replace)
 
 
 def sha256_of(path: Path) -> str:

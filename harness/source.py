@@ -9,7 +9,8 @@ from harness.config.options import bind
 from harness.data.cache import Cache
 from harness.data.carve import carve
 from harness.data.clip import Clip, Progress
-from harness.data.prepare import Recipe, prepare
+from harness.data.prepare import prepare
+from harness.data.recipe import Recipe
 from harness.datasets import DATASETS
 from harness.errors import UserError
 from harness.flow import FLOWS
@@ -30,7 +31,7 @@ class Source:
         if data.clip.crop is not None:
             return data.clip.crop
         first = self.subsets["train"][0]
-        return min(self.cache.rgb(first.id).shape[1:3])
+        return min(self.cache.shape(first.id)[1:])
 
     @property
     def counts(self) -> dict[str, int]:
@@ -65,7 +66,9 @@ def recipe_of(data: Data) -> Recipe:
     flow = data.flow
     options = bind(FLOWS, flow.name, flow.options)
     return Recipe(
-        resize=data.resize, flow=FlowRecipe(name=flow.name, options=options, bound=flow.bound)
+        resize=data.resize,
+        flow=FlowRecipe(name=flow.name, options=options, bound=flow.bound),
+        store=data.store,
     )
 
 

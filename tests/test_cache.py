@@ -78,7 +78,7 @@ def test_index_tells_where_from_and_how_long(tmp_path):
     assert index["clips"]["clip 1"] == {
         "frames": 2, "height": 6, "width": 2, "rgb": 180, "flow": 80, "sha256": "sha"
     }  # fmt: skip
-    assert index["rgb"]["sha256"] == sha256_of(home / "rgb.npy")
+    assert index["files"]["rgb.npy"]["sha256"] == sha256_of(home / "rgb.npy")
     assert index["hash"] == cache.hash
     assert index["settings"] == SETTINGS
     assert sorted(content(tmp_path)) == ["flow.npy", "index.json", "rgb.npy"]
@@ -151,11 +151,11 @@ def test_a_full_disk_is_told_and_leaves_what_can_be_continued(tmp_path, monkeypa
     builder.append("clip 0", *video(0, SHAPES[0]))
     write = layout._append
 
-    def half(path, array):
+    def half(path, pieces):
         if path.name != full_at:
-            return write(path, array)
+            return write(path, pieces)
         with path.open("ab") as file:
-            file.write(memoryview(array).cast("B")[:7])
+            file.write(bytes(pieces[0])[:7])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:

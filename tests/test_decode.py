@@ -197,7 +197,7 @@ def headless(folder):
     ("make", "reason"),
     [
         (no_file, "No such file"),
-        (lambda folder: folder, "Is a directory"),
+        (lambda folder: folder, "no images in this folder"),
         (text, "Invalid data"),
         (empty, "Invalid data"),
         (sound, "no video stream"),

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from harness.data import integrity, room, sources
 from harness.data import prepare as preparing
 from harness.data.clip import Clip
 from harness.data.decode import decode
-from harness.data.prepare import Recipe, prepare
+from harness.data.prepare import prepare
+from harness.data.recipe import Recipe
 from harness.errors import UserError
 from harness.flow import FLOWS
 from harness.flow.codes import encode
@@ -31,6 +33,7 @@ from pathlib import Path
 import deadly
 from harness.data import prepare as preparing
 from harness.data.clip import Clip
+from harness.data.recipe import Recipe
 from harness.flow.fields import FlowRecipe
 
 videos, folder, workers, flow = sys.argv[1:]
@@ -41,7 +44,7 @@ clips = [
 ]
 cache = preparing.prepare(
     clips,
-    preparing.Recipe(resize=32, flow=FlowRecipe(name=flow)),
+    Recipe(resize=32, flow=FlowRecipe(name=flow)),
     folder=Path(folder),
     workers=int(workers),
     progress=lambda done, total, what: print(done, total, what, flush=True),
@@ -59,10 +62,10 @@ from harness.data import prepare as preparing
 make = preparing.work
 
 
-def work(path, recipe):
-    if "deadly" in path.name:
+def work(clip, *, recipe, tier):
+    if "deadly" in clip.id:
         os.kill(os.getpid(), signal.SIGKILL)
-    return make(path, recipe)
+    return make(clip, recipe=recipe, tier=tier)
 """
 
 
@@ -99,8 +102,10 @@ def quiet(done, total, what):
     pass
 
 
-def build(clips, folder, *, workers=1, progress=quiet, resize=32, flow="dis", **changes):
-    recipe = Recipe(resize=resize, flow=FlowRecipe(name=flow, **changes))
+def build(
+    clips, folder, *, workers=1, progress=quiet, resize=32, flow="dis", store="auto", **changes
+):
+    recipe = Recipe(resize=resize, flow=FlowRecipe(name=flow, **changes), store=store)
     return prepare(clips, recipe, folder=folder, workers=workers, progress=progress)
 
 
@@ -178,8 +183,9 @@ def test_a_second_launch_opens_what_is_there_and_reads_no_video(tmp_path, monkey
     def must_not(*_):
         raise AssertionError
 
-    monkeypatch.setattr(preparing, "sha256_of", must_not)
-    monkeypatch.setattr(preparing, "_in_order", must_not)
+    monkeypatch.setattr(sources, "sha256_of", must_not)
+    monkeypatch.setattr(integrity, "sha256_of", must_not)
+    monkeypatch.setattr(preparing, "Pool", must_not)
     second = build(clips, tmp_path / "cache", progress=must_not)
     assert second.hash == first.hash
 
@@ -277,7 +283,11 @@ def test_goes_on_where_it_was_stopped_to_the_same_bytes(tmp_path, how, depth):
         assert errors.decode().count("Traceback") <= 1, "the program's own, none of a worker"
         assert "index.json" not in content(tmp_path / "cache")
     steps = []
-    progress = lambda done, *_: steps.append(done)  # noqa: E731
+
+    def progress(done, total, what):
+        if what.startswith("videos decoded"):
+            steps.append(done)
+
     build(clips_in(folder), tmp_path / "cache", progress=progress, **slow)
     assert steps[0] > lines
     assert content(tmp_path / "cache") == content(tmp_path / "undisturbed")
@@ -330,35 +340,66 @@ def test_says_that_it_waits_for_another_process(tmp_path):
 def test_a_full_disk_stops_the_build_and_its_workers(tmp_path, monkeypatch):
     clips = clips_in(videos(tmp_path / "videos"))
 
-    def full(self, id, entry, arrays):
+    def full(self, id, entry, pieces):
         raise UserError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(preparing.Builder, "append", full)
+        patch.setattr(preparing.Builder, "write", full)
         with pytest.raises(UserError, match="the disk is full"):
             build(clips, tmp_path / "cache", workers=2)
     assert build(clips, tmp_path / "cache").ids == [clip.id for clip in clips]
 
 
-def test_a_really_full_disk_is_told_and_continued(tmp_path):
-    clips = clips_in(videos(tmp_path / "videos", count=6))
-    small = tmp_path / "cache"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", small]
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 200 kB and the command that changes its options."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
-        with pytest.raises(UserError, match="the disk is full; free some space and run again"):
-            build(clips, small)
-        subprocess.run(["mount", "-o", "remount,size=20m", small], check=True)
-        steps = []
-        cache = build(clips, small, progress=lambda done, *_: steps.append(done))
-        assert steps[0] > 1
-        build(clips, tmp_path / "undisturbed")
-        assert content(small) == content(tmp_path / "undisturbed")
-        del cache
+        yield (
+            folder,
+            lambda option: subprocess.run(["mount", "-o", f"remount,{option}", folder], check=True),
+        )
     finally:
-        subprocess.run(["umount", "-l", small], check=True)
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_really_full_disk_is_told_and_continued(tmp_path, small_disk, monkeypatch):
+    clips = clips_in(videos(tmp_path / "videos", count=6))
+    small, remount = small_disk
+    monkeypatch.setattr(room, "free_disk", lambda _: 10**12)  # others fill it meanwhile
+    with pytest.raises(UserError, match="the disk is full; free some space and run again"):
+        build(clips, small)
+    remount("size=20m")
+    steps = []
+    build(clips, small, progress=lambda done, *_: steps.append(done))
+    assert steps[-1] == 6
+    assert len([step for step in steps if step]) < 12
+    build(clips, tmp_path / "undisturbed")
+    assert content(small) == content(tmp_path / "undisturbed")
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_written(tmp_path, small_disk):
+    clips = clips_in(videos(tmp_path / "videos", count=6))
+    small, _ = small_disk
+    said = r"the raw cache of 6 clips needs 0\.5 MB, and 0\.2 MB are free; free some space, say"
+    with pytest.raises(UserError, match=said):
+        build(clips, small, store="raw")
+    assert not any(path.is_dir() for path in small.iterdir())
+
+
+def test_a_read_only_folder_opens_what_is_complete_and_refuses_the_rest(tmp_path, small_disk):
+    clips = clips_in(videos(tmp_path / "videos", count=2))
+    small, remount = small_disk
+    first = build(clips, small)
+    remount("ro")
+    assert build(clips, small).hash == first.hash
+    with pytest.raises(UserError, match=r"cannot be written \(Read-only file system\)") as caught:
+        build(clips, small, resize=24)
+    assert "\n" not in str(caught.value)
 
 
 def test_prepares_real_clips(tmp_path, real_clips, depth):

@@ -47,13 +47,17 @@ class Flow(Component):
 
 @dataclass(kw_only=True)
 class Data(Component):
-    """The data set and how a clip of it becomes an input; `resize` is the cached short side."""
+    """The data set and how a clip of it becomes an input; `resize` is the cached short side.
+
+    `store`: frames are cached as they are (raw), as JPEG images, or, auto, as their size commands.
+    """
 
     split: str = "01"
     val: Val | None = None
     resize: int | None = field(default=None, metadata={"ge": 8})
     flow: Flow = field(default_factory=lambda: Flow(name="dis"), metadata={"table": FLOWS})
     clip: ClipSpec = field(default_factory=ClipSpec)
+    store: Literal["auto", "raw", "jpeg"] = "auto"
 
 
 @dataclass(kw_only=True)

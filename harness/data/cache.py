@@ -1,20 +1,20 @@
 """The cache of a prepared video set: every frame and flow field as bytes, memory-mapped.
 
     <folder>/<first 16 digits of the key>/
-        rgb.npy         all videos end to end, each (frames, height, width, 3)
-        flow.npy        likewise, each (frames - 1, height, width, 2) of flow codes
+        rgb.*           all videos end to end, each (frames, height, width, 3)
+        flow.*          likewise, each (frames - 1, height, width, 2) of flow codes
+        backward.*      likewise, where the settings ask for it: from frame t + 1 to t
         index.json      where each video lies and what it came from; written last
 
-Each video keeps its own size, so the arrays are flat. While they grow they are called `.part`, and
-a journal has one line for each video whose bytes are on the disk: the arrays are cut to what the
-journal vouches for before more is appended, so a build can be killed at any moment.
+Each video keeps its own size. How an array lies in its files is the tier's business. While the
+files grow they are called `.part`, and a journal has one line for each video whose bytes are on the
+disk: the parts are cut to what the journal vouches for before more is appended, so a build can be
+killed at any moment.
 """
 
 import json
 import os
-from collections.abc import Mapping
-from io import BytesIO
-from math import prod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +22,44 @@ import numpy as np
 from jaxtyping import UInt8
 
 from harness.data.box import Box
-from harness.errors import UserError
-from harness.files import digest, disk_errors, sha256_of, write_json
+from harness.data.integrity import FORMAT, check, read_index, seal
+from harness.data.tiers import CHANNELS, TIERS
+from harness.files import digest, disk_errors, sync, write_json
 
-FORMAT = 1  # raised when the layout or the meaning of the bytes changes
-CHANNELS = {"rgb": 3, "flow": 2}
-HEADER = 128  # bytes of a .npy header, whatever the length of the array
+KINDS = ("rgb", "flow")
+Pieces = Mapping[str, Sequence[np.ndarray]]  # of each array of a video, in the order of writing
 
 
 def home(folder: Path, key: str) -> Path:
     return folder / key[:16]
 
 
-def sizes(entry: Mapping[str, Any]) -> dict[str, int]:
-    """Bytes that a video takes in each array; none if it is quarantined."""
-    if "reason" in entry:
-        return dict.fromkeys(CHANNELS, 0)
-    frames, area = entry["frames"], entry["height"] * entry["width"]
-    return {"rgb": frames * area * 3, "flow": (frames - 1) * area * 2}
+def kinds(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The arrays that a cache with these settings has."""
+    return (*KINDS, "backward") if settings["flow"].get("backward", False) else KINDS
 
 
 class Cache:
     """A finished cache, read-only.
 
     `hash` identifies the data for good: sources, settings and which videos were quarantined.
+    `bound` is the displacement in pixels that the largest flow code stands for. `facts` tells of
+    each video in `ids` what the manifest tells, `quarantined` why others are not there.
     """
 
-    def __init__(self, index: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, place: Path, index: Mapping[str, Any]) -> None:
+        self.place = place
+        self.key: str = index["key"]
         self.hash: str = index["hash"]
+        self.tier: str = index["tier"]
         self.bound: float = index["settings"]["flow"]["bound"]
         self.ids: list[str] = sorted(index["clips"])
         self.quarantined: dict[str, str] = index["quarantined"]
-        self._clips = index["clips"]
-        self._arrays = arrays
+        self.facts: dict[str, dict[str, Any]] = index["clips"]
+        tier = TIERS[self.tier]
+        self._arrays = {
+            kind: tier(place / f"{kind}{tier.suffix}", CHANNELS[kind]) for kind in index["kinds"]
+        }
 
     @classmethod
     def is_complete(cls, folder: Path, key: str) -> bool:
@@ -64,45 +69,42 @@ class Cache:
     def open(cls, folder: Path, key: str) -> "Cache":
         """Map the arrays of a complete cache; UserError if a file is not as it was written."""
         place = home(folder, key)
-        try:
-            index = json.loads((place / "index.json").read_text())
-            damage = "index.json belongs to another cache" if index["key"] != key else ""
-            for name in CHANNELS:
-                held, written = (place / f"{name}.npy").stat().st_size, index[name]["bytes"]
-                if held != written:
-                    damage = f"{name}.npy holds {held} bytes, not {written}"
-        except (OSError, ValueError, KeyError) as error:
-            damage = f"{type(error).__name__}: {error}"
-        if damage:
-            raise UserError(f"{place}: damaged cache ({damage}); delete this folder and run again")
-        # Plain arrays: a slice of a memmap costs eight times as much.
-        maps = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in CHANNELS}
-        return cls(index, {name: np.asarray(array) for name, array in maps.items()})
+        index = read_index(place, key)
+        check(place, index)
+        return cls(place, index)
 
     def shape(self, id: str) -> tuple[int, int, int]:
         """A video's frames, height and width."""
-        clip = self._clips[id]
+        clip = self.facts[id]
         return clip["frames"], clip["height"], clip["width"]
 
     def cut(
         self, name: str, id: str, positions: np.ndarray, box: Box
     ) -> UInt8[np.ndarray, "*positions height width channels"]:
-        """A copy of a box of some frames ("rgb") or fields ("flow") of a video."""
-        whole = self.rgb(id) if name == "rgb" else self.flow(id)
-        return whole[positions, box.top : box.bottom, box.left : box.right]
+        """A copy of a box of some frames ("rgb") or fields ("flow", "backward") of a video."""
+        return self._arrays[name].cut(self.facts[id][name], self._extent(name, id), positions, box)
 
     def rgb(self, id: str) -> UInt8[np.ndarray, "frames height width 3"]:
-        """A video's frames, a view of the file."""
-        return self._view("rgb", id, self.shape(id))
+        """A video's frames, not to be written to."""
+        return self.whole("rgb", id)
 
     def flow(self, id: str) -> UInt8[np.ndarray, "fields height width 2"]:
-        """A video's flow codes, a view of the file; field t leads from frame t to t + 1."""
-        frames, height, width = self.shape(id)
-        return self._view("flow", id, (frames - 1, height, width))
+        """A video's flow codes, not to be written to; field t leads from frame t to t + 1."""
+        return self.whole("flow", id)
 
-    def _view(self, name: str, id: str, shape: tuple[int, int, int]) -> np.ndarray:
-        start, length = self._clips[id][name], prod(shape) * CHANNELS[name]
-        return self._arrays[name][start : start + length].reshape(*shape, CHANNELS[name])
+    def whole(self, name: str, id: str) -> UInt8[np.ndarray, "frames height width channels"]:
+        """One of a video's arrays, not to be written to."""
+        return self._arrays[name].whole(self.facts[id][name], self._extent(name, id))
+
+    def _extent(self, name: str, id: str) -> tuple[int, int, int]:
+        frames, height, width = self.shape(id)
+        return frames - (CHANNELS[name] == 2), height, width
+
+
+def verify_cache(folder: Path, key: str) -> None:
+    """Hash every file of a complete cache; UserError if one is not as it was written."""
+    place = home(folder, key)
+    check(place, read_index(place, key), thorough=True)
 
 
 class Builder:
@@ -111,84 +113,95 @@ class Builder:
     `done` holds what is safely on the disk, by clip id, in the order of writing.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self.key = key
+    def __init__(
+        self, folder: Path, key: str, *, tier: str = "raw", kinds: Sequence[str] = KINDS
+    ) -> None:
+        self.key, self.tier, self.kinds = key, TIERS[tier], tuple(kinds)
         self.home = home(folder, key)
         self.done: dict[str, dict[str, Any]] = {}
+        self._lengths: dict[str, list[int]] = {kind: [] for kind in self.kinds}
+        self._ends = dict.fromkeys(self.kinds, self.tier.header)  # bytes of the parts
+        self._starts = dict.fromkeys(self.kinds, 0)
         with disk_errors(self.home):
             self.home.mkdir(parents=True, exist_ok=True)
             self._journal = self.home / "journal.jsonl"
-            self._parts = {name: self.home / f"{name}.npy.part" for name in CHANNELS}
-            for name, part in self._parts.items():
-                finished = self.home / f"{name}.npy"  # killed between the renames and the index
-                if finished.exists():
-                    finished.replace(part)
+            self._files = {kind: self.home / f"{kind}{self.tier.suffix}" for kind in self.kinds}
+            self._parts = {kind: Path(f"{file}.part") for kind, file in self._files.items()}
+            for kind, file in self._files.items():
+                if file.exists():  # killed between the renames and the index
+                    file.replace(self._parts[kind])
             self._recover()
+
+    def append(self, id: str, entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Write a video's arrays; a quarantined one has none, and a "reason" in its entry."""
+        self.write(id, entry, {kind: self.tier.pack(array) for kind, array in arrays.items()})
+
+    def write(self, id: str, entry: Mapping[str, Any], pieces: Pieces) -> None:
+        """Write a video whose arrays the tier has packed already."""
+        lengths = {kind: [len(piece) for piece in those] for kind, those in pieces.items()}
+        with disk_errors(self.home):
+            for kind, those in pieces.items():
+                _append(self._parts[kind], those)
+            line = {"id": id, "entry": dict(entry), "lengths": lengths}
+            _append(self._journal, [json.dumps(line).encode() + b"\n"])
+        self._note(line)
+
+    def finish(self, settings: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+        """Make the cache complete: its bytes are a function of the sources and the settings."""
+        quarantined = {id: entry["reason"] for id, entry in self.done.items() if "reason" in entry}
+        clips = {
+            id: entry | {"sha256": sources[id]}
+            for id, entry in self.done.items()
+            if id not in quarantined
+        }
+        with disk_errors(self.home):
+            files = [file for kind in self.kinds for file in self._complete(kind)]
+            index = {
+                "format": FORMAT,
+                "key": self.key,
+                "hash": digest({"key": self.key, "quarantined": sorted(quarantined)}),
+                "tier": next(name for name, tier in TIERS.items() if tier is self.tier),
+                "kinds": self.kinds,
+                "settings": dict(settings),
+                "clips": clips,
+                "quarantined": quarantined,
+            }
+            write_json(self.home / "index.json", seal(index, files))
+            self._journal.unlink()
+
+    def _complete(self, kind: str) -> list[Path]:
+        file = self._parts[kind].replace(self._files[kind])
+        return self.tier.complete(file, self._lengths[kind])
 
     def _recover(self) -> None:
         """Cut everything to the last clip that is whole."""
         for path in (self._journal, *self._parts.values()):
             path.touch()
-        held = {name: part.stat().st_size for name, part in self._parts.items()}
-        ends, length = dict.fromkeys(CHANNELS, HEADER), 0
+        held = {kind: part.stat().st_size for kind, part in self._parts.items()}
+        vouched = 0
         for line in self._journal.read_bytes().splitlines(keepends=True):
             if not line.endswith(b"\n"):
                 break
-            entry = json.loads(line)
-            after = {name: ends[name] + size for name, size in sizes(entry).items()}
-            if any(after[name] > held[name] for name in CHANNELS):
+            written = json.loads(line)
+            pieces = written["lengths"].items()
+            if any(self._ends[kind] + sum(lengths) > held[kind] for kind, lengths in pieces):
                 break
-            self.done[entry.pop("id")] = entry
-            ends, length = after, length + len(line)
-        os.truncate(self._journal, length)
-        for name, part in self._parts.items():
-            os.truncate(part, ends[name])
+            self._note(written)
+            vouched += len(line)
+        os.truncate(self._journal, vouched)
+        for kind, part in self._parts.items():
+            os.truncate(part, self._ends[kind])
 
-    def append(self, id: str, entry: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-        """Write a clip's arrays, then vouch for them; no arrays for a quarantined one."""
-        with disk_errors(self.home):
-            for name, array in arrays.items():
-                _append(self._parts[name], np.ascontiguousarray(array).data)
-            _append(self._journal, json.dumps({"id": id} | entry).encode() + b"\n")
-        self.done[id] = entry
-
-    def finish(self, settings: Mapping[str, Any], sources: Mapping[str, str]) -> None:
-        """Make the cache complete: its bytes are a function of the sources and the settings."""
-        quarantined = {id: entry["reason"] for id, entry in self.done.items() if "reason" in entry}
-        clips, ends = {}, dict.fromkeys(CHANNELS, 0)
-        for id, entry in self.done.items():
-            if id not in quarantined:
-                clips[id] = entry | ends | {"sha256": sources[id]}
-                ends = {name: ends[name] + size for name, size in sizes(entry).items()}
-        with disk_errors(self.home):
-            arrays = {name: self._complete(name, length) for name, length in ends.items()}
-            index = {
-                "key": self.key,
-                "hash": digest({"key": self.key, "quarantined": sorted(quarantined)}),
-                "settings": dict(settings),
-                "clips": clips,
-                "quarantined": quarantined,
-            }
-            write_json(self.home / "index.json", index | arrays)
-            self._journal.unlink()
-
-    def _complete(self, name: str, length: int) -> dict[str, Any]:
-        header = BytesIO()
-        np.lib.format.write_array_header_1_0(
-            header, {"descr": "|u1", "fortran_order": False, "shape": (length,)}
-        )
-        if len(header.getvalue()) != HEADER:
-            raise RuntimeError(f"numpy wrote a header of {len(header.getvalue())} bytes")
-        with self._parts[name].open("r+b") as file:
-            file.write(header.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        final = self._parts[name].replace(self.home / f"{name}.npy")
-        return {"bytes": HEADER + length, "sha256": sha256_of(final)}
+    def _note(self, line: Mapping[str, Any]) -> None:
+        starts = dict(self._starts) if line["lengths"] else {}
+        self.done[line["id"]] = line["entry"] | starts
+        for kind, lengths in line["lengths"].items():
+            self._lengths[kind] += lengths
+            self._ends[kind] += sum(lengths)
+            self._starts[kind] += self.tier.units(lengths)
 
 
-def _append(path: Path, content: bytes | memoryview) -> None:
+def _append(path: Path, pieces: Sequence[Any]) -> None:
     with path.open("ab") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        file.writelines(pieces)
+        sync(file)

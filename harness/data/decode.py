@@ -1,33 +1,44 @@
 """The one door to video files: a whole clip, once, in order, at the size that is wanted.
 
-A sequential read of the whole clip is the only one that is exact on every file: random access
-returns other frames than asked for where an AVI has B-frames, and containers misstate how many
-frames they hold. PyAV's sequential decode, upright and in display order, defines what a clip is.
+A sequential read is the only one that is exact on every file: random access returns other frames
+than asked for where an AVI has B-frames, and containers misstate how many frames they hold. PyAV's
+sequential decode defines what a clip is:
+
+- of several video streams the first in the file, whatever its size;
+- frames in display order, as many as there are: none is repeated or dropped to even out a variable
+  rate, and what an edit list cuts off is not there;
+- upright, where the file says how it was turned; eight bits a channel, whatever it had.
 
 decord reads it where it provably returns the same. It is not believed, and PyAV reads, where
 
 - the stream is MPEG-4 with B-frames (packed B-frames: the container counts one or two too many);
 - its number of frames is not the number of packets, or its first frame is not PyAV's (another
   stream, an MPEG-TS that does not start at a key frame);
-- its last two frames are identical, as when it pads what it could not decode.
+- its last two frames are identical, as when it pads what it could not decode;
+- it raises, as it does on every GIF and on AV1, or only a part of the file is wanted.
 
-Both resize inside FFmpeg by the same filter (swscale, bilinear): twice as fast as resizing
-afterwards, and their frames agree to two levels out of 255.
+Both resize inside FFmpeg by the same filter, each frame as it is decoded: twice as fast as resizing
+afterwards, without a large video ever being held; and their frames agree to two levels out of 255.
 """
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
+
+from harness.data import images
+from harness.data.clip import Span
+from harness.data.part import Part
+from harness.data.resize import Resize, upright
+from harness.data.video import MAX_LOSS, Unreadable, Video, gather, require_room
 
 try:
     import decord
@@ -36,25 +47,72 @@ except ImportError:  # there are no wheels for ARM
 else:
     decord.logging.set_level(decord.logging.QUIET)
 
-MAX_LOSS = 0.1  # of the declared frames; packed B-frames lose one or two of fifty or more
+PYAV = f"PyAV {av.__version__}"
 
 
-class Unreadable(Exception):  # noqa: N818  a finding about a file, not a failure of the program
-    """A video that cannot be used, with the reason in one line that names no folder."""
+def decode(
+    path: Path,
+    resize: int | None,
+    *,
+    span: Span | None = None,
+    declared: int | None = None,
+    max_loss: float = MAX_LOSS,
+) -> Video:
+    """Decode a clip.
 
+    Args:
+        path: a file that FFmpeg can read, or a folder of images.
+        resize: length of the frames' short side in pixels, the aspect being kept; None keeps all.
+        span: the part of the file that is the clip; seconds count from its first frame.
+        declared: how many frames an annotation promises.
+        max_loss: share of the declared frames, or of the span, that may be missing.
 
-@dataclass(frozen=True, kw_only=True)
-class Video:
-    """A decoded clip: its frames (RGB), who decoded them, and what the file had promised.
-
-    `stopped` is the error that ended the decoding early, where one did.
+    Raises:
+        Unreadable: not a video, fewer than two frames, too many of them lost, or too large.
     """
+    with refusals():
+        if is_folder(path):
+            video = images.read(path, resize, span, declared)
+        elif span is not None:
+            video = _read_part(path, resize, span, declared or 0, max_loss)
+        else:
+            video = _read_all(path, resize, declared or 0)
+    return video.require(max_loss)
 
-    frames: UInt8[np.ndarray, "frames height width 3"]
-    decoder: str
-    declared: int
-    fps: float
-    stopped: str = ""
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Whatever FFmpeg or the system has against a file makes it Unreadable, in their words."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise Unreadable(_words(error)) from error
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from error
+
+
+def is_folder(path: Path) -> bool:
+    """False for a file; Unreadable for a pipe, which would be waited for, or a device."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise Unreadable("neither a file nor a folder")
+    return stat.S_ISDIR(mode)
+
+
+def _words(error: av.FFmpegError) -> str:
+    return error.strerror or str(error)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """An open file and its first video stream."""
+    # Absolute, lest FFmpeg takes "a:b.avi" for a protocol; old metadata is seldom UTF-8.
+    with av.open(str(path.absolute()), metadata_errors="ignore") as container:
+        if not container.streams.video:
+            raise Unreadable("no video stream")
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"  # one thread a worker; clips are decoded side by side
+        yield container, stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,70 +123,53 @@ class _Survey:
     packets: int
     declared: int
     fps: float
+    codec: str
+    width: int
+    height: int
     packed: bool
 
 
-def decode(path: Path, resize: int | None, *, max_loss: float = MAX_LOSS) -> Video:
-    """Decode a whole clip.
-
-    Args:
-        path: a file that FFmpeg can read; of several video streams the first is taken.
-        resize: length of the frames' short side in pixels, the aspect being kept; None keeps all.
-        max_loss: share of the declared frames that may be missing.
-
-    Raises:
-        Unreadable: not a video, fewer than two frames, or more than `max_loss` of them lost.
-    """
-    with _readable(path) as (container, stream):
-        survey = _survey(container, stream, resize)
+def _read_all(path: Path, resize: int | None, declared: int) -> Video:
+    survey = _survey(path, resize)
+    require_room(survey.packets, *survey.first.shape[:2])
     frames = None if decord is None or survey.packed else _read_with_decord(path, survey)
     decoder, stopped = f"decord {decord.__version__}" if decord else "", ""
     if frames is None:
-        decoder = f"PyAV {av.__version__}"
-        with _readable(path) as (container, stream):
-            frames, stopped = _read_with_pyav(container, stream, resize)
-    because = f" ({stopped})" if stopped else ""
-    if len(frames) < (1 - max_loss) * survey.declared:
-        raise Unreadable(f"{len(frames)} of {survey.declared} frames could be decoded{because}")
-    if len(frames) < 2:
-        raise Unreadable(f"1 frame: no flow{because}")
+        decoder = PYAV
+        frames, stopped = _read_with_pyav(path, resize)
     return Video(
-        frames=frames, decoder=decoder, declared=survey.declared, fps=survey.fps, stopped=stopped
+        frames=frames,
+        decoder=decoder,
+        codec=survey.codec,
+        declared=max(survey.declared, declared),
+        fps=survey.fps,
+        width=survey.width,
+        height=survey.height,
+        stopped=stopped,
     )
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open file and its first video stream; FFmpeg's own words where it is not one."""
-    try:
-        # Absolute, lest FFmpeg takes "a:b.avi" for a protocol; old metadata is seldom UTF-8.
-        with av.open(str(path.absolute()), metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise Unreadable("no video stream")
-            stream = container.streams.video[0]
-            stream.thread_type = "NONE"  # one thread a worker; clips are decoded side by side
-            yield container, stream
-    except av.FFmpegError as error:
-        raise Unreadable(error.strerror or str(error)) from error
-
-
-def _survey(container: InputContainer, stream: VideoStream, resize: int | None) -> _Survey:
-    sizer = _Sizer(resize)
+def _survey(path: Path, resize: int | None) -> _Survey:
     first, packets, discarded = None, 0, 0
-    for packet in container.demux(stream):
-        packets += packet.size > 0
-        discarded += packet.is_discard  # outside the edit list: decoded, never shown
+    with opened(path) as (container, stream):
+        for packet in container.demux(stream):
+            packets += packet.size > 0
+            discarded += packet.is_discard  # outside the edit list: decoded, never shown
+            if first is None:
+                first = next(iter(packet.decode()), None)
         if first is None:
-            first = next(map(sizer, packet.decode()), None)
-    if first is None:
-        raise Unreadable("no frame could be decoded")
-    return _Survey(
-        first=first,
-        packets=packets - discarded,
-        declared=max(packets, stream.frames) - discarded,
-        fps=float(stream.average_rate or 0),
-        packed=stream.codec_context.name == "mpeg4" and stream.codec_context.has_b_frames,
-    )
+            raise Unreadable("no frame could be decoded")
+        width, height = upright(first)
+        return _Survey(
+            first=Resize(resize)(first),
+            packets=packets - discarded,
+            declared=max(packets, stream.frames) - discarded,
+            fps=float(stream.average_rate or 0),
+            codec=stream.codec_context.name,
+            width=width,
+            height=height,
+            packed=stream.codec_context.name == "mpeg4" and stream.codec_context.has_b_frames,
+        )
 
 
 def _read_with_decord(
@@ -141,7 +182,7 @@ def _read_with_decord(
         if len(reader) != survey.packets:
             return None
         frames: np.ndarray = reader.get_batch(range(len(reader))).asnumpy()
-    except (RuntimeError, decord.DECORDError):
+    except (RuntimeError, UnicodeEncodeError, decord.DECORDError):  # a name that is not UTF-8
         return None
     padded = len(frames) > 1 and np.array_equal(frames[-1], frames[-2])
     # MPEG-4's inverse transform may round differently: two levels, where another frame differs
@@ -151,47 +192,42 @@ def _read_with_decord(
 
 
 def _read_with_pyav(
-    container: InputContainer, stream: VideoStream, resize: int | None
+    path: Path, resize: int | None
 ) -> tuple[UInt8[np.ndarray, "frames height width 3"], str]:
     """All frames up to the end or to the first error, and that error."""
-    frames: list[np.ndarray] = []
-    stopped = ""
-    try:
-        frames.extend(map(_Sizer(resize), container.decode(stream)))
-    except av.FFmpegError as error:
-        stopped = error.strerror or str(error)
-    return np.stack(frames), stopped
+    ended = _Ending()
+    with opened(path) as (container, stream):
+        frames = gather(map(Resize(resize), ended.watch(container.decode(stream))))
+    return frames, ended.reason
 
 
-class _Sizer:
-    """Decoded frames -> upright RGB arrays, through the filter that decord uses.
+class _Ending:
+    """Why there are no more frames: "" at the end of the file, FFmpeg's words at an error."""
 
-    A plain `reformat` would place the chroma samples elsewhere and differ by up to 29 levels.
-    """
+    reason = ""
 
-    def __init__(self, resize: int | None) -> None:
-        self.resize = resize
-        self.graph: Graph | None = None
-
-    def __call__(self, frame: VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
-        if self.graph is None:
-            self.graph = _filter(frame, self.resize)
-        self.graph.vpush(frame)
-        return np.rot90(self.graph.vpull().to_ndarray(), frame.rotation // 90)
+    def watch(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+        try:
+            yield from frames
+        except av.FFmpegError as error:
+            self.reason = _words(error)
 
 
-def _filter(frame: VideoFrame, resize: int | None) -> Graph:
-    """Resize to a short side of `resize`, the long side to the nearest pixel."""
-    scale = resize / min(frame.width, frame.height) if resize else 1
-    width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-    graph = Graph()
-    graph.link_nodes(
-        graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
-        ),
-        graph.add("scale", f"{width}:{height}:flags=bilinear"),
-        graph.add("format", "pix_fmts=rgb24"),
-        graph.add("buffersink"),
-    )
-    graph.configure()
-    return graph
+def _read_part(path: Path, resize: int | None, span: Span, declared: int, max_loss: float) -> Video:
+    ended = _Ending()
+    with opened(path) as (container, stream):
+        part = Part(span, container, stream)
+        wanted = part.pick(ended.watch(container.decode(stream)))
+        frames = gather(map(Resize(resize), wanted))
+        part.require(max_loss, ended.reason)
+        width, height = part.size
+        return Video(
+            frames=frames,
+            decoder=PYAV,
+            codec=stream.codec_context.name,
+            declared=max(part.promised(len(frames)), declared),
+            fps=float(stream.average_rate or 0),
+            width=width,
+            height=height,
+            stopped=ended.reason,
+        )

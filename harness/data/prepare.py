@@ -3,72 +3,53 @@
 The cache belongs to a set of videos, not to a split of it. Its key is made of the clip ids, the
 sha256 of each file and every setting that changes a byte. Worker processes decode and compute flow;
 this process alone writes, in the order of the ids, so the bytes do not depend on how many workers
-there were or how often they were interrupted. A video that cannot be used is quarantined with its
-reason; one whose worker dies is first tried once more in a process of its own.
+there were or how often they were interrupted. A video that cannot be used, on which a worker hangs,
+or which kills it twice, is quarantined with its reason.
 """
 
-import json
-import os
 import shutil
-import signal
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
-import cv2
 import numpy as np
 from filelock import FileLock, Timeout
 
-from harness.data.cache import FORMAT, Builder, Cache
+from harness.data.cache import Builder, Cache, home, kinds
 from harness.data.clip import Clip, Progress
-from harness.data.decode import MAX_LOSS, Unreadable, decode
+from harness.data.decode import decode
+from harness.data.pool import Lost, Pool
+from harness.data.recipe import Recipe
+from harness.data.room import NOTHING, choose, need_of, probe, require
+from harness.data.sources import hashes, identity, size
+from harness.data.tiers import TIERS
+from harness.data.video import Unreadable, plain
 from harness.errors import UserError
-from harness.files import digest, disk_errors, sha256_of, write_json
-from harness.flow.fields import FlowRecipe, fields
-from harness.processes import without_main
+from harness.files import digest, disk_errors
+from harness.flow.fields import fields
 
-AHEAD = 2  # clips in flight for each worker: what bounds the memory
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What is made of each video.
-
-    `resize` is the short side of the cached frames in pixels, None keeping each video's size; the
-    flow is computed on the resized frames, in their pixels.
-    """
-
-    resize: int | None
-    flow: FlowRecipe
-
-    def settings(self) -> dict[str, Any]:
-        """All that changes a byte of the cache."""
-        return {
-            "format": FORMAT,
-            "resize": self.resize,
-            "flow": self.flow.settings(),
-            "max_loss": MAX_LOSS,
-        }
+SECONDS_PER_FILE = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A worker's answer: the two arrays of a clip, and what the index tells of it."""
+    """A worker's answer: the packed arrays of a clip, and what the index tells of it."""
 
     entry: dict[str, Any]
-    arrays: dict[str, np.ndarray]
+    pieces: dict[str, list[np.ndarray]]
 
 
 def prepare(
-    clips: Sequence[Clip], recipe: Recipe, *, folder: Path, workers: int, progress: Progress
+    clips: Sequence[Clip],
+    recipe: Recipe,
+    *,
+    folder: Path,
+    workers: int,
+    progress: Progress,
+    seconds_per_file: float = SECONDS_PER_FILE,
 ) -> Cache:
     """The cache of these clips: built, continued or just opened, whichever it needs.
 
@@ -77,46 +58,55 @@ def prepare(
         recipe: what is made of each of them.
         folder: where all caches are.
         workers: processes, of one thread each.
-        progress: told after each file that was read.
+        progress: told after each file that was read, and once how large the cache will be.
+        seconds_per_file: after which a file is given up.
 
     Raises:
-        UserError: no video is readable, the disk is full, or the cache is damaged.
+        UserError: no video is readable, the disk is too small or full, or the cache is damaged.
     """
-    sources = _hashes(clips, folder / "hashes.json", progress)
-    key = digest(recipe.settings() | {"sources": sources})
-    if Cache.is_complete(folder, key):
-        return Cache.open(folder, key)
-    with _lock(folder / f"{key[:16]}.lock", lambda what: progress(0, len(clips), what)):
-        if not Cache.is_complete(folder, key):
-            builder = Builder(folder, key)
-            _build(builder, clips, recipe, workers, progress)
-            _require_one(builder)
-            builder.finish(recipe.settings(), sources)
-        return Cache.open(folder, key)
+    sources = hashes(clips, folder / "hashes.json", progress)
+    every = _keys(clips, recipe, sources)
+    keys = {tier: key for tier, key in every.items() if recipe.store in ("auto", tier)}
+    cache = _complete(folder, keys)
+    if cache is not None:
+        return cache
+    with _lock(folder / f"{digest(every)[:16]}.lock", lambda what: progress(0, len(clips), what)):
+        cache = _complete(folder, keys)
+        if cache is not None:
+            return cache
+        with Pool(min(workers, len(clips)), seconds=seconds_per_file) as pool:
+            tier, builder = _begin(pool, clips, recipe, folder, keys, progress)
+            _build(pool, builder, clips, partial(work, recipe=recipe, tier=tier), progress)
+        _require_one(builder)
+        builder.finish(recipe.settings(tier), sources)
+        return Cache.open(folder, builder.key)
 
 
-def _hashes(clips: Sequence[Clip], memory: Path, progress: Progress) -> dict[str, str]:
-    """The sha256 of each clip's file, by id, or "" where there is none to read.
+def work(clip: Clip, *, recipe: Recipe, tier: str) -> Prepared | str:
+    """In a worker: decode a video, compute its flow and pack both, or say why not."""
+    try:
+        video = decode(clip.path, recipe.resize, span=clip.span, declared=clip.declared)
+        arrays = {"rgb": video.frames, **fields(video.frames, recipe.flow)}
+        facts = video.facts() | {"bytes": size(clip.path)}
+    except (Unreadable, UserError) as reason:
+        return str(reason)
+    except MemoryError:
+        return "not enough memory"
+    pieces = {kind: TIERS[tier].pack(array) for kind, array in arrays.items()}
+    return Prepared(entry=facts, pieces=pieces)
 
-    A file whose path, size and time are remembered is not read again.
-    """
-    known = json.loads(memory.read_text()) if memory.exists() else {}
-    learned = False
-    found: dict[str, str] = {}
-    for clip in clips:
-        try:
-            stat, path = clip.path.stat(), str(clip.path.absolute())
-            stamp = [stat.st_size, stat.st_mtime_ns]
-            if known.get(path, [])[:-1] != stamp:
-                known[path] = [*stamp, sha256_of(clip.path)]
-                learned = True
-                progress(len(found) + 1, len(clips), "videos hashed")
-            found[clip.id] = known[path][-1]
-        except OSError:  # decoding it will tell the reason
-            found[clip.id] = ""
-    if learned:
-        write_json(memory, known)
-    return found
+
+def _keys(clips: Sequence[Clip], recipe: Recipe, sources: Mapping[str, str]) -> dict[str, str]:
+    """The key of the cache in each tier."""
+    what = {"sources": {clip.id: identity(clip, sources[clip.id]) for clip in clips}}
+    return {tier: digest(recipe.settings(tier) | what) for tier in TIERS}
+
+
+def _complete(folder: Path, keys: Mapping[str, str]) -> Cache | None:
+    for key in keys.values():
+        if Cache.is_complete(folder, key):
+            return Cache.open(folder, key)
+    return None
 
 
 @contextmanager
@@ -136,109 +126,50 @@ def _lock(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
+def _begin(
+    pool: Pool,
+    clips: Sequence[Clip],
+    recipe: Recipe,
+    folder: Path,
+    keys: Mapping[str, str],
+    progress: Progress,
+) -> tuple[str, Builder]:
+    """A cache in the tier that it has been begun in, or else in the one that suits its size."""
+    arrays = kinds(recipe.settings("raw"))
+    begun = next((tier for tier, key in keys.items() if home(folder, key).exists()), None)
+    builder = Builder(folder, keys[begun], tier=begun, kinds=arrays) if begun else None
+    done = builder.done if builder else {}
+    todo = [clip for clip in clips if clip.id not in done]
+    extents = []
+    for _, extent in pool.in_order(probe, todo):
+        extents.append(NOTHING if isinstance(extent, Lost) else extent)
+        progress(len(extents), len(todo), "headers read")
+    need = need_of(extents, recipe.resize, arrays)
+    tier = begun or (choose(need, folder) if len(keys) > 1 else next(iter(keys)))
+    progress(len(done), len(clips), require(need, tier, arrays, folder))
+    return tier, builder or Builder(folder, keys[tier], tier=tier, kinds=arrays)
+
+
 def _build(
-    builder: Builder, clips: Sequence[Clip], recipe: Recipe, workers: int, progress: Progress
+    pool: Pool,
+    builder: Builder,
+    clips: Sequence[Clip],
+    work: Callable[[Clip], Prepared | str],
+    progress: Progress,
 ) -> None:
     todo = [clip for clip in sorted(clips, key=lambda clip: clip.id) if clip.id not in builder.done]
-    with closing(_in_order(todo, recipe, workers)) as results:
-        for clip, result in results:
-            if isinstance(result, Prepared):
-                builder.append(clip.id, result.entry, result.arrays)
-            else:
-                builder.append(clip.id, {"reason": result}, {})
-            progress(len(builder.done), len(clips), "videos decoded, flow computed")
+    for clip, result in pool.in_order(work, todo):
+        if isinstance(result, Prepared):
+            builder.write(clip.id, result.entry, result.pieces)
+        else:
+            reason = result.reason if isinstance(result, Lost) else result
+            builder.write(clip.id, {"reason": reason}, {})
+        progress(len(builder.done), len(clips), "videos decoded, flow computed")
 
 
 def _require_one(builder: Builder) -> None:
     reasons = {id: entry.get("reason") for id, entry in builder.done.items()}
     if all(reasons.values()):
         shutil.rmtree(builder.home)  # lest they stay unreadable once a decoder is repaired
-        first = next((f"; {id}: {reason}" for id, reason in reasons.items()), "")
+        first = next((f"; {plain(id)}: {reason}" for id, reason in reasons.items()), "")
         raise UserError(f"none of {len(reasons)} videos can be used{first}")
-
-
-def _in_order(
-    clips: Sequence[Clip], recipe: Recipe, workers: int
-) -> Generator[tuple[Clip, Prepared | str], None, None]:
-    """Every clip with what a worker made of it, or with the reason why it made nothing."""
-    todo = deque(clips)
-    flying: deque[tuple[Clip, Future[Prepared | str]]] = deque()
-    while todo:
-        try:
-            with _pool(min(workers, len(todo))) as pool:
-                while todo or flying:
-                    while todo and len(flying) < AHEAD * workers:
-                        flying.append((todo[0], _submit(pool, todo[0], recipe)))
-                        todo.popleft()
-                    clip, future = flying[0]
-                    result = future.result()
-                    flying.popleft()
-                    yield clip, result
-        except BrokenProcessPool:  # one of these did it
-            while flying:
-                clip, _ = flying.popleft()
-                yield clip, _work_alone(clip, recipe)
-
-
-def _work_alone(clip: Clip, recipe: Recipe) -> Prepared | str:
-    try:
-        with _pool(1) as pool:
-            return _submit(pool, clip, recipe).result()
-    except BrokenProcessPool:
-        return "the process that decoded it died, twice"
-
-
-def _submit(pool: ProcessPoolExecutor, clip: Clip, recipe: Recipe) -> Future[Prepared | str]:
-    with without_main():  # the first call starts the processes
-        return pool.submit(work, clip.path, recipe)
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes that end with the block, however it ends, and with this process.
-
-    They hold one end of a pipe whose other end is here: it closes when this process is killed.
-    """
-    context = get_context("spawn")
-    leash, hand = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(leash,))
-    try:
-        yield pool
-    except BaseException:
-        hand.close()  # do not wait for what they are doing
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        hand.close()
-        leash.close()
-
-
-def _start(leash: Connection) -> None:
-    """In a worker: one thread, deaf to Ctrl-C (the parent decides), gone when the leash is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-
-    def follow() -> None:
-        leash.poll(None)
-        os._exit(1)
-
-    Thread(target=follow, daemon=True).start()
-
-
-def work(path: Path, recipe: Recipe) -> Prepared | str:
-    """In a worker: decode a video and compute its flow, or say why not."""
-    try:
-        video = decode(path, recipe.resize)
-        flow = fields(video.frames, recipe.flow)
-    except (Unreadable, UserError) as reason:
-        return str(reason)
-    frames, height, width, _ = video.frames.shape
-    entry = {
-        "frames": frames,
-        "height": height,
-        "width": width,
-        "declared": video.declared,
-        "decoder": video.decoder,
-        "stopped": video.stopped,
-    }
-    return Prepared(entry=entry, arrays={"rgb": video.frames, **flow})
