@@ -59,10 +59,10 @@ from harness.data import prepare as preparing
 make = preparing.work
 
 
-def work(path, recipe):
+def work(path, *rest):
     if "deadly" in path.name:
         os.kill(os.getpid(), signal.SIGKILL)
-    return make(path, recipe)
+    return make(path, *rest)
 """
 
 

@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 from harness.data.cache import FORMAT, Builder, Cache
 from harness.data.clip import Clip, Progress
 from harness.data.decode import MAX_LOSS, Unreadable, decode
+from harness.data.flow_hashes import flow_hashes
 from harness.errors import UserError
 from harness.files import digest, disk_errors, sha256_of, write_json
 from harness.flow.fields import FlowRecipe, fields
@@ -83,7 +84,8 @@ def prepare(
         UserError: no video is readable, the disk is full, or the cache is damaged.
     """
     sources = _hashes(clips, folder / "hashes.json", progress)
-    key = digest(recipe.settings() | {"sources": sources})
+    given = flow_hashes(clips, folder / "flow_hashes.json", progress)
+    key = digest(recipe.settings() | {"sources": sources} | ({"flows": given} if given else {}))
     if Cache.is_complete(folder, key):
         return Cache.open(folder, key)
     with _lock(folder / f"{key[:16]}.lock", lambda what: progress(0, len(clips), what)):
@@ -190,7 +192,7 @@ def _work_alone(clip: Clip, recipe: Recipe) -> Prepared | str:
 
 def _submit(pool: ProcessPoolExecutor, clip: Clip, recipe: Recipe) -> Future[Prepared | str]:
     with without_main():  # the first call starts the processes
-        return pool.submit(work, clip.path, recipe)
+        return pool.submit(work, clip.path, recipe, clip.flow)
 
 
 @contextmanager
@@ -225,11 +227,11 @@ def _start(leash: Connection) -> None:
     Thread(target=follow, daemon=True).start()
 
 
-def work(path: Path, recipe: Recipe) -> Prepared | str:
-    """In a worker: decode a video and compute its flow, or say why not."""
+def work(path: Path, recipe: Recipe, home: Path | None = None) -> Prepared | str:
+    """In a worker: decode a video and compute its flow, or read it, or say why not."""
     try:
         video = decode(path, recipe.resize)
-        flow = fields(video.frames, recipe.flow)
+        flow = fields(video.frames, recipe.flow, home)
     except (Unreadable, UserError) as reason:
         return str(reason)
     frames, height, width, _ = video.frames.shape
