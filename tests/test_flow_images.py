@@ -3,8 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+from shapes import CONV_FUSION
+from shapes import write as write_text
 
-from harness.config.experiment import Data, Flow
+from harness.check import check
+from harness.config.experiment import Data, Flow, load_experiment
 from harness.data.clip import Clip
 from harness.data.prepare import Recipe, prepare
 from harness.datasets.moving_shapes import MovingShapes
@@ -186,7 +189,7 @@ def test_no_images_is_a_reason(tmp_path):
 
 @pytest.mark.parametrize(("option", "value"), [("zero", 127.0), ("image_bound", 0.0)])
 def test_options_are_checked(option, value):
-    with pytest.raises(UserError, match=f"{option}: "):
+    with pytest.raises(UserError, match=f"flow 'images': {option} is {value}; it must be "):
         Images(**{option: value})
 
 
@@ -294,6 +297,21 @@ def test_without_a_folder_the_images_lie_beside_the_frames(tmp_path):
     video.path.touch()
     with pytest.raises(UserError, match="flow 'images' needs `folder`: v is a file, not a folder"):
         with_flow([clip, video], FlowRecipe(name="images"))
+
+
+def test_what_images_cannot_do_is_found_before_anything_is_prepared(tmp_path):
+    text = CONV_FUSION.read_text().replace(
+        "late_average", str(CONV_FUSION.with_name("late_average"))
+    )
+    path = write_text(tmp_path, "x.yaml", text)
+    (tmp_path / "tvl1").mkdir()
+    asked = "data.flow={name: images, folder: tvl1, camera: %s, zero: %s}"
+    for camera, zero, said in (
+        ("remove", 128, r"data\.flow\.camera: 'remove' needs flow computed from frames"),
+        ("keep", 126, r"flow 'images': zero is 126\.0; it must be 127\.5 or 128"),
+    ):
+        with pytest.raises(UserError, match=said):
+            check(*load_experiment(path, [asked % (camera, zero)]), Places(data=(tmp_path,)))
 
 
 def test_a_missing_folder_is_one_line(tmp_path):

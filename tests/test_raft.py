@@ -76,7 +76,7 @@ def test_other_files_are_refused_in_one_line(root, tmp_path, content):
 
 
 def test_no_iterations_are_refused(root):
-    with pytest.raises(UserError, match="iterations: must be at least 1, got 0"):
+    with pytest.raises(UserError, match="'raft': iterations is 0; it must be at least 1"):
         raft(weights=str(root / "raft_small.pth"), iterations=0)
 
 

@@ -43,9 +43,9 @@ class Images:
         self, *, folder: str | None = None, image_bound: float = 20.0, zero: float = 127.5
     ) -> None:
         if zero not in ZEROS:
-            raise UserError(f"zero: {zero} is not allowed; 127.5 or 128")
+            raise UserError(f"flow 'images': zero is {zero}; it must be 127.5 or 128")
         if image_bound <= 0:
-            raise UserError(f"image_bound: must be more than 0, got {image_bound}")
+            raise UserError(f"flow 'images': image_bound is {image_bound}; it must be more than 0")
         self.folder, self.image_bound, self.zero = folder, image_bound, zero
 
     def homes(self, clips: Mapping[str, Path]) -> dict[str, Path]:

@@ -37,7 +37,7 @@ def raft(
     from torch.nn.functional import pad
 
     if iterations < 1:
-        raise UserError(f"iterations: must be at least 1, got {iterations}")
+        raise UserError(f"flow 'raft': iterations is {iterations}; it must be at least 1")
     network = _network(Path(weights), variant)
 
     def padded(frame: np.ndarray, margins: tuple[int, ...]) -> Any:
@@ -80,7 +80,7 @@ def _network(path: Path, variant: str) -> Any:
     except Exception as error:
         said = str(error).splitlines()[0]
         raise UserError(
-            f"weights: {path.name} is not the state dict of torchvision's raft_{variant} ({said})"
+            f"flow 'raft': {path.name} is not the state dict of torchvision's raft_{variant} ({said})"
         ) from None
     return network.eval()
 
