@@ -13,10 +13,9 @@ from harness.config.document import Document
 from harness.config.experiment import Experiment
 from harness.config.options import written_out
 from harness.config.schema import build, components, plain
-from harness.errors import UserError
 from harness.files import digest, sha256_of
 from harness.places import Places
-from harness.source import open_dataset
+from harness.source import open_dataset, recipe_of
 
 PROTOCOL_REVISION = 1  # raised when the meaning of a metric changes
 NOT_RESULTS = ("extends", "name", "seeds", "ablate")
@@ -86,6 +85,7 @@ def cell_of(
         "opens_test": stage != "search",
         "files": {file.name: sha256_of(file) for file in dataset.files},
         "weights": sha256_of(weights) if weights else None,
+        "flow": recipe_of(experiment.data, places).flow.settings(),
         "revisions": {
             ".".join(path): table.revision(component.name)
             for path, table, component in components(experiment)
@@ -111,11 +111,4 @@ def cell_of(
 def find_weights(experiment: Experiment, places: Places) -> Path | None:
     """The file of `train.init_from`: relative to here, to the runs, or to a data root."""
     name = experiment.train.init_from
-    if name is None:
-        return None
-    tried = [Path(name), places.runs / name, *(root / name for root in places.data)]
-    for path in tried:
-        if path.is_file():
-            return path
-    where = ", ".join(str(path) for path in tried)
-    raise UserError(f"train.init_from: no such file {name!r}; looked for {where}")
+    return None if name is None else places.find("train.init_from", name)

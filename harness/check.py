@@ -14,7 +14,7 @@ from harness.config.options import check_options
 from harness.errors import UserError
 from harness.models.build import network_of
 from harness.places import Places
-from harness.source import open_dataset
+from harness.source import open_dataset, recipe_of
 from harness.train.module import trains_separately
 from harness.train.weights import fitting_weights
 
@@ -29,6 +29,10 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
         dataset.clips()
     except UserError as error:
         raise UserError(f"{document.where(('data',))}: data: {error}") from None
+    try:
+        recipe_of(experiment.data, places).flow.method()
+    except UserError as error:
+        raise UserError(f"{document.where(('data', 'flow'))}: {error}") from None
     size = experiment.data.clip.crop or experiment.data.resize or 64
     try:
         with META:

@@ -1,7 +1,8 @@
 """From an experiment to its clips: the data set, its cache, its subsets. No torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from harness.config.experiment import Data
@@ -54,22 +55,35 @@ def prepare_source(data: Data, places: Places, *, workers: int, progress: Progre
     """Write, verify, decode and cache what is not there yet, then open it."""
     dataset = open_dataset(data, places)
     dataset.write(progress)
-    clips = dataset.clips()
-    cache = prepare(clips, recipe_of(data), folder=places.cache, workers=workers, progress=progress)
+    recipe = recipe_of(data, places)
+    clips = with_flow(dataset.clips(), recipe.flow)
+    cache = prepare(clips, recipe, folder=places.cache, workers=workers, progress=progress)
     readable = [clip for clip in clips if clip.id not in cache.quarantined]
     _require_every_class(readable, dataset)
     return Source(tuple(dataset.classes), cache, _subsets(readable, dataset.classes, data))
 
 
-def recipe_of(data: Data) -> Recipe:
-    """What the data section asks to be made of each video."""
+def recipe_of(data: Data, places: Places) -> Recipe:
+    """What the data section asks to be made of each video; UserError if a file for it is missing.
+
+    The options of the flow that name a file or a folder become where that is on this machine.
+    """
     flow = data.flow
     options = bind(FLOWS, flow.name, flow.options)
-    return Recipe(
-        resize=data.resize,
-        flow=FlowRecipe(name=flow.name, options=options, bound=flow.bound),
-        store=data.store,
-    )
+    for key, accept in (("weights", Path.is_file), ("folder", Path.is_dir)):
+        if options.get(key) is not None:
+            options[key] = str(places.find(f"data.flow.{key}", options[key], accept))
+    fixed = {f.name: getattr(flow, f.name) for f in fields(flow) if f.name != "options"}
+    recipe = FlowRecipe(options=options, **fixed)
+    return Recipe(resize=data.resize, flow=recipe, store=data.store)
+
+
+def with_flow(clips: Sequence[Clip], recipe: FlowRecipe) -> list[Clip]:
+    """The clips, told where their flow is if it was computed elsewhere."""
+    if not recipe.is_read:
+        return list(clips)
+    homes = recipe.method().homes({clip.id: clip.path for clip in clips})
+    return [replace(clip, flow=homes[clip.id]) for clip in clips]
 
 
 def _subsets(clips: list[Clip], classes: Sequence[str], data: Data) -> dict[str, list[Clip]]:

@@ -158,6 +158,18 @@ def test_what_is_required_and_missing(write):
     ]
 
 
+def test_what_flow_is_asked_for_is_checked(write):
+    path = write("x.yaml", BASE)
+    assert refused(path, "data.flow.mean=substract") == (
+        "--set data.flow.mean: data.flow.mean: 'substract' is not allowed; "
+        "did you mean 'subtract'? (allowed: keep, subtract)"
+    )
+    assert "allowed: keep, remove" in refused(path, "data.flow.camera=away")
+    along = ("data.flow.stacking=trajectory", "data.clip.stride=2")
+    assert "flow.stacking: trajectories need clip.stride 1, not 2" in refused(path, *along)
+    assert read(path, along[0]).data.flow.stacking == "trajectory"
+
+
 def test_structure_is_checked_without_torch(write):
     path = write("x.yaml", BASE)
     code = (

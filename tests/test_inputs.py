@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.errors import UserError
 from harness.flow import codes as flow_codes
 from harness.models.inputs import INPUTS, to_input
 
@@ -35,9 +36,10 @@ def test_the_sizes_are_as_announced(name):
 
 def test_the_channels_of_each_input():
     channels = {name: kind.channels(10) for name, kind in INPUTS.items()}
-    assert channels == {"rgb": 3, "flow_stack": 20, "rgb_clip": 3, "flow_clip": 2}
+    images = {"rgb": 3, "rgb_diff": 27, "flow_stack": 20}
+    assert channels == images | {"rgb_clip": 3, "flow_clip": 2}
     frames = {name: kind.raw_frames(10) for name, kind in INPUTS.items()}
-    assert frames == {"rgb": 1, "flow_stack": 10, "rgb_clip": 10, "flow_clip": 10}
+    assert frames == {"rgb": 1, **dict.fromkeys(set(frames) - {"rgb"}, 10)}
 
 
 def test_stacked_flow_interleaves_x_and_y():
@@ -79,6 +81,30 @@ def test_frames_are_normalised_by_colour():
     for channel in range(3):
         expected = value(frames[1, 2, 3, 4, 5, channel], channel)
         assert x[1, 2, channel, 3, 4, 5].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_differences_are_stacked_colour_by_colour_frame_by_frame():
+    """Channels 3k, 3k + 1 and 3k + 2 are the colours of frame k + 1 less those of frame k."""
+    frames = raw("rgb")
+    x = to_input(frames, INPUTS["rgb_diff"], 20.0).unflatten(0, (BATCH, SEGMENTS))
+    assert x.shape[2] == 3 * (FRAMES - 1)
+    for k in range(FRAMES - 1):
+        for colour, deviation in enumerate((0.229, 0.224, 0.225)):
+            levels = frames[:, :, k + 1, ..., colour].float() - frames[:, :, k, ..., colour].float()
+            torch.testing.assert_close(
+                x[:, :, 3 * k + colour], levels / (255 * deviation), atol=1e-5, rtol=1e-5
+            )
+
+
+def test_a_still_picture_has_no_differences():
+    still = raw("rgb", 1).expand(-1, -1, 4, -1, -1, -1)
+    assert not to_input(still, INPUTS["rgb_diff"], 20.0).any()
+
+
+def test_differences_need_two_frames():
+    assert INPUTS["rgb_diff"].channels(2) == 3
+    with pytest.raises(UserError, match="data.clip.frames: rgb_diff needs 2 frames or more, not 1"):
+        INPUTS["rgb_diff"].channels(1)
 
 
 @pytest.mark.parametrize("frames", [1, 4, 5])

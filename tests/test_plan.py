@@ -30,10 +30,33 @@ def test_a_cell_a_seed(places):
 
 
 @pytest.mark.parametrize(
-    "change", ["train.epochs=11", "model.fusion=sum", "data.task=bind", "data.flow.bound=9"]
+    "change",
+    [
+        "train.epochs=11",
+        "model.fusion=sum",
+        "data.task=bind",
+        "data.flow.bound=9",
+        "data.flow.mean=subtract",
+        "data.flow.camera=remove",
+        "data.flow.stacking=trajectory",
+    ],
 )
 def test_what_changes_the_result_changes_the_key(places, change):
     assert cells(places)[0].key != cells(places, change)[0].key
+
+
+def test_the_weights_of_a_flow_are_in_the_key_by_their_content(places):
+    raft = "data.flow={name: raft, weights: raft.pth}"
+    with pytest.raises(
+        UserError, match=r"data.flow.weights: no such file 'raft.pth'; put it where"
+    ):
+        cells(places, raft)
+    places.data[0].mkdir()
+    keys = set()
+    for content in (b"some", b"others"):
+        (places.data[0] / "raft.pth").write_bytes(content)
+        keys.add(cells(places, raft)[0].key)
+    assert len(keys) == 2
 
 
 def test_names_seeds_and_spelling_do_not_change_the_key(places):

@@ -14,7 +14,7 @@ from harness.models.inputs import INPUTS
 from harness.models.two_stream import aligned
 
 CLASSES, FRAMES, SIZE = 5, 4, 16
-NAMES = {"rgb": "tiny2d", "flow_stack": "tiny2d", "rgb_clip": "tiny3d", "flow_clip": "tiny3d"}
+NAMES = {name: f"tiny{kind.dimensions}d" for name, kind in INPUTS.items()}
 
 
 def stream(input, *, width=4, **convs):
@@ -42,7 +42,9 @@ def batch_for(model, *, batch=2, segments=3, size=SIZE):
     }
 
 
-@pytest.mark.parametrize("streams", [("rgb", "flow_stack"), ("rgb", "flow_clip")], ids=str)
+@pytest.mark.parametrize(
+    "streams", [("rgb", "flow_stack"), ("rgb", "flow_clip"), ("rgb_diff", "rgb_diff")], ids=str
+)
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_every_fusion_learns_end_to_end(fusion, streams):
     network = model(*streams, fusion=fusion)
@@ -73,7 +75,7 @@ def test_every_backbone_takes_the_inputs_of_its_dimensions_and_refuses_the_other
 def test_a_wrong_input_is_told_which_fit():
     spec = StreamSpec(backbone=("tiny2d", {}), input="flow_clip")
     said = "^temporal.input: 'flow_clip' does not go with the 2-D backbone 'tiny2d'; "
-    with pytest.raises(UserError, match=said + "it takes rgb or flow_stack$"):
+    with pytest.raises(UserError, match=said + "it takes rgb or rgb_diff or flow_stack$"):
         model("rgb", spec)
 
 

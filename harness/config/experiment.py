@@ -40,9 +40,17 @@ class Val:
 
 @dataclass(kw_only=True)
 class Flow(Component):
-    """The optical flow; displacements are clipped at `bound` pixels before 8-bit quantisation."""
+    """The optical flow; displacements are clipped at `bound` pixels before 8-bit quantisation.
+
+    `mean`: each field's own mean displacement is kept or subtracted. `camera`: its motion, a
+    homography, is kept or removed (warped flow). `stacking`: the fields of a window one after
+    another, half of them backward in time, or each along the path of its pixels.
+    """
 
     bound: float = field(default=20.0, metadata={"gt": 0})
+    mean: Literal["keep", "subtract"] = "keep"
+    camera: Literal["keep", "remove"] = "keep"
+    stacking: Literal["forward", "bidirectional", "trajectory"] = "forward"
 
 
 @dataclass(kw_only=True)
@@ -58,6 +66,13 @@ class Data(Component):
     flow: Flow = field(default_factory=lambda: Flow(name="dis"), metadata={"table": FLOWS})
     clip: ClipSpec = field(default_factory=ClipSpec)
     store: Literal["auto", "raw", "jpeg"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.flow.stacking == "trajectory" and self.clip.stride != 1:
+            raise UserError(
+                f"flow.stacking: trajectories need clip.stride 1, not {self.clip.stride}: "
+                "a path is followed from each frame to the next"
+            )
 
 
 @dataclass(kw_only=True)
@@ -92,7 +107,7 @@ class Stream:
     """One stream: what it sees, the network that sees it, and how that convolves."""
 
     backbone: Component = one_of(BACKBONES)
-    input: Literal["rgb", "flow_stack", "rgb_clip", "flow_clip"]
+    input: Literal["rgb", "rgb_diff", "flow_stack", "rgb_clip", "flow_clip"]
     conv: Conv = field(default_factory=Conv)
 
 

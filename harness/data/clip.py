@@ -22,7 +22,8 @@ class Clip:
     `id` is unique within the data set and names no machine's folder. Clips of one `group` share
     people or a background, so that a fair split never parts them. `subset` is "train" or "test".
     `path` is a video file or a folder of images; `span` the part of it that is the clip, None
-    being all of it; `declared` how many frames the annotation promises, where it does.
+    being all of it; `declared` how many frames the annotation promises, where it does; `flow` the
+    folder of flow that was computed elsewhere, where that is what is asked for.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Clip:
     subset: str
     span: Span | None = None
     declared: int | None = None
+    flow: Path | None = None
 
 
 # Told after each step: how many of how many are done, and of what.

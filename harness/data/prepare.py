@@ -24,7 +24,7 @@ from harness.data.decode import decode
 from harness.data.pool import Lost, Pool
 from harness.data.recipe import Recipe
 from harness.data.room import NOTHING, choose, need_of, probe, require
-from harness.data.sources import hashes, identity, size
+from harness.data.sources import size, source_hashes
 from harness.data.tiers import TIERS
 from harness.data.video import Unreadable, plain
 from harness.errors import UserError
@@ -64,8 +64,8 @@ def prepare(
     Raises:
         UserError: no video is readable, the disk is too small or full, or the cache is damaged.
     """
-    sources = hashes(clips, folder / "hashes.json", progress)
-    every = _keys(clips, recipe, sources)
+    sources = source_hashes(clips, folder, progress)
+    every = {tier: digest(recipe.settings(tier) | {"sources": sources}) for tier in TIERS}
     keys = {tier: key for tier, key in every.items() if recipe.store in ("auto", tier)}
     cache = _complete(folder, keys)
     if cache is not None:
@@ -78,7 +78,7 @@ def prepare(
             tier, builder = _begin(pool, clips, recipe, folder, keys, progress)
             _build(pool, builder, clips, partial(work, recipe=recipe, tier=tier), progress)
         _require_one(builder)
-        builder.finish(recipe.settings(tier), sources)
+        builder.finish(recipe.settings(tier), {id: made["sha256"] for id, made in sources.items()})
         return Cache.open(folder, builder.key)
 
 
@@ -86,7 +86,7 @@ def work(clip: Clip, *, recipe: Recipe, tier: str) -> Prepared | str:
     """In a worker: decode a video, compute its flow and pack both, or say why not."""
     try:
         video = decode(clip.path, recipe.resize, span=clip.span, declared=clip.declared)
-        arrays = {"rgb": video.frames, **fields(video.frames, recipe.flow)}
+        arrays = {"rgb": video.frames, **fields(video.frames, recipe.flow, clip.flow)}
         facts = video.facts() | {"bytes": size(clip.path)}
     except (Unreadable, UserError) as reason:
         return str(reason)
@@ -94,12 +94,6 @@ def work(clip: Clip, *, recipe: Recipe, tier: str) -> Prepared | str:
         return "not enough memory"
     pieces = {kind: TIERS[tier].pack(array) for kind, array in arrays.items()}
     return Prepared(entry=facts, pieces=pieces)
-
-
-def _keys(clips: Sequence[Clip], recipe: Recipe, sources: Mapping[str, str]) -> dict[str, str]:
-    """The key of the cache in each tier."""
-    what = {"sources": {clip.id: identity(clip, sources[clip.id]) for clip in clips}}
-    return {tier: digest(recipe.settings(tier) | what) for tier in TIERS}
 
 
 def _complete(folder: Path, keys: Mapping[str, str]) -> Cache | None:

@@ -1,9 +1,9 @@
-"""What a cache is made from: the bytes of each clip's file, and which part of it the clip is."""
+"""What a cache is made from: the bytes of each clip's files, and which part of them the clip is."""
 
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,58 +11,80 @@ from typing import Any
 from harness.data.clip import Clip, Progress
 from harness.data.images import frame_files
 from harness.files import digest, sha256_of, write_json
+from harness.flow import layouts
+
+Files = Callable[[Path], Sequence[Path]]
 
 
-def hashes(clips: Sequence[Clip], memory: Path, progress: Progress) -> dict[str, str]:
-    """The sha256 of each clip's file, by id, or "" where there is none to read.
+def source_hashes(clips: Sequence[Clip], folder: Path, progress: Progress) -> dict[str, Any]:
+    """What tells each clip's frames, and flow that was computed elsewhere, from any other, by id.
 
-    A folder's is the digest of the names and hashes of its frames. A file whose path, size and time
-    are remembered is not read again.
+    `folder` keeps what is remembered: a file whose path, size and time are known is not read again.
     """
-    known = json.loads(memory.read_text()) if memory.exists() else {}
+    paths = {clip.id: clip.path for clip in clips}
+    given = {clip.id: clip.flow for clip in clips if clip.flow is not None}
+    videos = _hashes(paths, frames_of, folder / "hashes.json", progress, "videos hashed")
+    flows = _hashes(given, flow_of, folder / "flow_hashes.json", progress, "flow images hashed")
+    return {clip.id: _identity(clip, videos[clip.id], flows.get(clip.id)) for clip in clips}
+
+
+def _identity(clip: Clip, video: str, flow: str | None) -> dict[str, Any]:
+    more = {
+        "declared": clip.declared,
+        "span": asdict(clip.span) if clip.span else None,
+        "flow": flow,
+    }
+    return {"sha256": video} | {key: value for key, value in more.items() if value is not None}
+
+
+def _hashes(
+    paths: Mapping[str, Path], files_of: Files, memory: Path, progress: Progress, what: str
+) -> dict[str, str]:
+    """The sha256 of each file, or the digest of a folder's; "" where there is none to read."""
+    known = json.loads(memory.read_text()) if paths and memory.exists() else {}
     learned = False
     found: dict[str, str] = {}
-    for clip in clips:
+    for id, path in paths.items():
         try:
-            files, path = _files(clip.path), str(clip.path.absolute())
+            files, place = files_of(path), str(path.absolute())
             stamp = _stamp(files)
-            if known.get(path, [])[:-1] != stamp:
-                known[path] = [*stamp, _hash(clip.path, files)]
+            if known.get(place, [])[:-1] != stamp:
+                known[place] = [*stamp, _hash(path, files)]
                 learned = True
-                progress(len(found) + 1, len(clips), "videos hashed")
-            found[clip.id] = known[path][-1]
+                progress(len(found) + 1, len(paths), what)
+            found[id] = known[place][-1]
         except OSError:  # decoding it will tell the reason
-            found[clip.id] = ""
+            found[id] = ""
     read_only = memory.parent.exists() and not os.access(memory.parent, os.W_OK)
     if learned and not read_only:
         write_json(memory, known)
     return found
 
 
-def identity(clip: Clip, sha256: str) -> Any:
-    """All that tells one clip's frames from another's, for the key of a cache."""
-    if clip.span is None and clip.declared is None:
-        return sha256
-    return [sha256, clip.declared, asdict(clip.span) if clip.span else None]
-
-
 def size(path: Path) -> int:
     """Bytes of a file, or of the frames in a folder; OSError where there is neither."""
-    return _stamp(_files(path))[0]
+    return _stamp(frames_of(path))[0]
 
 
 def hash_of(path: Path) -> str:
     """The sha256 of a file, or the digest of the frames in a folder."""
-    return _hash(path, _files(path))
+    return _hash(path, frames_of(path))
 
 
-def _files(path: Path) -> list[Path]:
+def frames_of(path: Path) -> list[Path]:
+    """The file itself, or the images of a folder; OSError where it is neither."""
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         return frame_files(path)
     if not stat.S_ISREG(mode):
         raise OSError("neither a file nor a folder")  # reading a pipe would wait for ever
     return [path]
+
+
+def flow_of(home: Path) -> list[Path]:
+    """The flow images of a folder."""
+    found = layouts.find(home)
+    return [*found.x, *found.y]
 
 
 def _stamp(files: Sequence[Path]) -> list[int]:

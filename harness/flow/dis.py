@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from harness.errors import UserError
+from harness.flow.grey import grey
 
 PATCH = 8  # pixels, in every preset
 LONG_SIDE = 12  # OpenCV's own limit
@@ -45,8 +46,9 @@ def dis(
         return opencv
 
     def flow(
-        previous: UInt8[np.ndarray, "height width"], following: UInt8[np.ndarray, "height width"]
+        previous: UInt8[np.ndarray, "height width 3"],
+        following: UInt8[np.ndarray, "height width 3"],
     ) -> Float32[np.ndarray, "height width 2"]:
-        return method(*previous.shape).calc(previous, following, None)
+        return method(*previous.shape[:2]).calc(grey(previous), grey(following), None)
 
     return flow

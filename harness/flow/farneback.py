@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from harness.flow.grey import grey
+
 
 def farneback(
     *,
@@ -30,11 +32,21 @@ def farneback(
     """
 
     def method(
-        previous: UInt8[np.ndarray, "height width"], following: UInt8[np.ndarray, "height width"]
+        previous: UInt8[np.ndarray, "height width 3"],
+        following: UInt8[np.ndarray, "height width 3"],
     ) -> Float32[np.ndarray, "height width 2"]:
-        flow = np.empty((*previous.shape, 2), np.float32)
+        flow = np.empty((*previous.shape[:2], 2), np.float32)
         cv2.calcOpticalFlowFarneback(
-            previous, following, flow, 0.5, levels, winsize, iterations, poly_n, poly_sigma, 0
+            grey(previous),
+            grey(following),
+            flow,
+            0.5,
+            levels,
+            winsize,
+            iterations,
+            poly_n,
+            poly_sigma,
+            0,
         )
         return flow
 

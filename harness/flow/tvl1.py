@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from harness.flow.grey import grey
+
 
 def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
     *,
@@ -41,7 +43,8 @@ def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
     """
 
     def flow(
-        previous: UInt8[np.ndarray, "height width"], following: UInt8[np.ndarray, "height width"]
+        previous: UInt8[np.ndarray, "height width 3"],
+        following: UInt8[np.ndarray, "height width 3"],
     ) -> Float32[np.ndarray, "height width 2"]:
         # OpenCV shortens an instance's pyramid for small frames and never restores it.
         opencv = cv2.optflow.DualTVL1OpticalFlow.create(
@@ -56,6 +59,8 @@ def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
             scaleStep=scale_step,
             medianFiltering=median,
         )
-        return opencv.calc(previous, following, np.empty((*previous.shape, 2), np.float32))
+        return opencv.calc(
+            grey(previous), grey(following), np.empty((*previous.shape[:2], 2), np.float32)
+        )
 
     return flow

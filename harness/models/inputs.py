@@ -4,8 +4,13 @@ References: Simonyan and Zisserman, "Two-Stream Convolutional Networks for Actio
 Videos", NIPS 2014, section 3.1 (stacked flow: channel 2k - 1 is the horizontal displacement of
 step k, channel 2k the vertical one), https://arxiv.org/abs/1406.2199
 
-Frames are scaled by the mean and deviation of ImageNet's colours. Flow is in pixels; unlike the
-paper, the mean displacement of a field is not subtracted.
+Wang et al., "Temporal Segment Networks", ECCV 2016, section 3.1 (stacked differences of successive
+frames: channels 3k, 3k + 1 and 3k + 2 are the colours of frame k + 1 less those of frame k),
+https://arxiv.org/abs/1608.00859
+
+Frames are scaled by the mean and deviation of ImageNet's colours, differences are taken of frames
+so scaled (TSN divides differences by twice the mean deviation instead). Flow is in pixels, its mean
+subtracted where `data.flow.mean` says so.
 """
 
 from dataclasses import dataclass
@@ -15,6 +20,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from harness.errors import UserError
 from harness.flow.codes import ZERO
 
 COLOURS = {"rgb": 3, "flow": 2}  # channels of a raw frame
@@ -23,17 +29,26 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, c
 
 @dataclass(frozen=True)
 class Input:
-    """A modality as images (2 dimensions; time, if any, is in the channels) or as clips (3)."""
+    """A modality as images (2 dimensions; time, if any, is in the channels) or as clips (3).
+
+    `single` takes the middle frame of a window alone, `difference` what changes from each frame to
+    the next.
+    """
 
     modality: Literal["rgb", "flow"]
     dimensions: Literal[2, 3]
+    single: bool = False
+    difference: bool = False
 
     def raw_frames(self, frames: int) -> int:
         """How many raw frames it needs of windows of `frames`."""
-        return 1 if (self.modality, self.dimensions) == ("rgb", 2) else frames
+        return 1 if self.single else frames
 
     def channels(self, frames: int) -> int:
-        stacked = self.raw_frames(frames) if self.dimensions == 2 else 1
+        """Of one input; UserError for differences in windows of one frame."""
+        if self.difference and frames < 2:
+            raise UserError(f"data.clip.frames: rgb_diff needs 2 frames or more, not {frames}")
+        stacked = self.raw_frames(frames) - self.difference if self.dimensions == 2 else 1
         return stacked * COLOURS[self.modality]
 
     def size(self, frames: int, image: tuple[int, int]) -> tuple[int, ...]:
@@ -43,7 +58,8 @@ class Input:
 
 
 INPUTS = {
-    "rgb": Input("rgb", 2),
+    "rgb": Input("rgb", 2, single=True),
+    "rgb_diff": Input("rgb", 2, difference=True),
     "flow_stack": Input("flow", 2),
     "rgb_clip": Input("rgb", 3),
     "flow_clip": Input("flow", 3),
@@ -59,7 +75,7 @@ def to_input(
     that the codes 1 and 255 of raw flow stand for.
     """
     frames = raw.shape[2]
-    if kind.raw_frames(frames) == 1:
+    if kind.single:
         raw = raw[:, :, frames // 2, None]
     order = (0, 1, 5, 2, 3, 4) if kind.dimensions == 3 else (0, 1, 2, 5, 3, 4)
     x = raw.permute(order).to(torch.float32, memory_format=torch.contiguous_format)
@@ -69,5 +85,7 @@ def to_input(
         shape = (3, 1, 1, 1) if kind.dimensions == 3 else (3, 1, 1)
         mean, deviation = (torch.tensor(v, device=x.device).view(shape) for v in (MEAN, DEVIATION))
         x = x.sub_(255 * mean).div_(255 * deviation)
+    if kind.difference:
+        x = x.diff(dim=2)
     x = x.flatten(0, 1)
     return x if kind.dimensions == 3 else x.flatten(1, 2)
