@@ -14,7 +14,7 @@ from harness.config.options import check_options
 from harness.errors import UserError
 from harness.models.build import network_of
 from harness.places import Places
-from harness.source import open_dataset
+from harness.source import augmentation_of, open_dataset
 from harness.train.module import trains_separately
 
 META = torch.device("meta")
@@ -26,8 +26,14 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
     try:
         dataset = open_dataset(experiment.data, places)
         dataset.clips()
+        augmentation_of(experiment.data.augment)
     except UserError as error:
         raise UserError(f"{document.where(('data',))}: data: {error}") from None
+    if experiment.eval.mirror and dataset.mirrored is None:
+        raise UserError(
+            f"{document.where(('eval', 'mirror'))}: eval.mirror: a mirrored clip of "
+            f"{dataset.title} has another label; set it to false"
+        )
     find_weights(experiment, places)
     size = experiment.data.clip.crop or experiment.data.resize or 64
     try:

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.config.experiment import Data
+from harness.augment import CROPS, DISTORTIONS, MIXES
+from harness.augment.augmentation import Augmentation
+from harness.config.experiment import Augment, Data
 from harness.config.options import bind
 from harness.data.cache import Cache
 from harness.data.carve import carve
@@ -19,9 +21,13 @@ from harness.places import Places
 
 @dataclass(frozen=True)
 class Source:
-    """A prepared data set: `subsets` are the readable clips of train, val and test."""
+    """A prepared data set: `subsets` are the readable clips of train, val and test.
+
+    `mirrored` holds, for each label, that of a clip seen in a mirror; None where it has none.
+    """
 
     classes: tuple[str, ...]
+    mirrored: Sequence[int] | None
     cache: Cache
     subsets: Mapping[str, list[Clip]]
 
@@ -57,7 +63,8 @@ def prepare_source(data: Data, places: Places, *, workers: int, progress: Progre
     cache = prepare(clips, recipe_of(data), folder=places.cache, workers=workers, progress=progress)
     readable = [clip for clip in clips if clip.id not in cache.quarantined]
     _require_every_class(readable, dataset)
-    return Source(tuple(dataset.classes), cache, _subsets(readable, dataset.classes, data))
+    subsets = _subsets(readable, dataset.classes, data)
+    return Source(tuple(dataset.classes), dataset.mirrored, cache, subsets)
 
 
 def recipe_of(data: Data) -> Recipe:
@@ -66,6 +73,21 @@ def recipe_of(data: Data) -> Recipe:
     options = bind(FLOWS, flow.name, flow.options)
     return Recipe(
         resize=data.resize, flow=FlowRecipe(name=flow.name, options=options, bound=flow.bound)
+    )
+
+
+def augmentation_of(augment: Augment) -> Augmentation:
+    """The components that training draws from; UserError for an option out of its range."""
+    parts = {
+        "crop": (CROPS, augment.crop),
+        "distort": (DISTORTIONS, augment.distort),
+        "mix": (MIXES, augment.mix),
+    }
+    return Augmentation(
+        **{
+            part: table[component.name](**bind(table, component.name, component.options))
+            for part, (table, component) in parts.items()
+        }
     )
 
 

@@ -13,6 +13,7 @@ from harness.data.batches import Batches
 from harness.data.cache import Builder, Cache
 from harness.data.clip import Clip
 from harness.data.sampling import ClipSpec
+from harness.data.views import Views
 from harness.errors import UserError
 from harness.flow import FLOWS
 from harness.flow.codes import ZERO, decode, encode
@@ -66,7 +67,7 @@ SPEC = ClipSpec(frames=4, segments=2, crop=8, flip=True)
 
 def batches(cache, clips=CLIPS, spec=SPEC, **changes):
     usual = {"rgb_frames": spec.frames, "flow": True, "batch_size": 3, "seed": 1, "training": True}
-    return Batches(cache, clips, spec, **usual | changes)
+    return Batches(cache, clips, spec, **usual | {"mirrored": range(3)} | changes)
 
 
 def epoch_of(iterable, epoch=0):
@@ -90,7 +91,7 @@ def by_video(epoch):
 @pytest.mark.parametrize("flow", [True, False])
 def test_shapes_and_types(cache, rgb_frames, flow):
     made = epoch_of(batches(cache, rgb_frames=rgb_frames, flow=flow))
-    shapes = {"label": (7,), "video": (7,)}
+    shapes = {"label": (7,), "video": (7,), "mirrored": (7,)}
     if rgb_frames:
         shapes["rgb"] = (7, 2, rgb_frames, 8, 8, 3)
     if flow:
@@ -199,14 +200,14 @@ def test_testing_takes_the_centre_in_order_and_draws_nothing(cache):
 
 
 def test_views_and_mirrors_of_a_video_follow_each_other(cache):
-    made = epoch_of(batches(cache, training=False, views=3, mirror=True, batch_size=4))
+    made = epoch_of(batches(cache, training=False, views=Views(times=3, mirror=True), batch_size=4))
     assert made["video"].tolist() == np.repeat(range(7), 6).tolist()
     np.testing.assert_array_equal(made["rgb"][1::2], made["rgb"][::2, ..., ::-1, :])
     np.testing.assert_array_equal(made["flow"][1::2, ..., 0], -made["flow"][::2, ..., ::-1, 0])
     np.testing.assert_array_equal(made["flow"][1::2, ..., 1], made["flow"][::2, ..., ::-1, 1])
     starts = made["rgb"][::2, 0, 0, 0, 0, 0].reshape(7, 3)
     assert (np.diff(starts[-1].astype(int)) > 0).all()
-    once = epoch_of(batches(cache, training=False, views=3))
+    once = epoch_of(batches(cache, training=False, views=Views(times=3)))
     np.testing.assert_array_equal(once["rgb"], made["rgb"][::2])
 
 
@@ -230,7 +231,13 @@ def test_a_mirrored_sample_is_the_flow_of_mirrored_frames(tmp_path):
     rgb = np.repeat(grey[..., None], 3, axis=-1)
     cache = cache_of(tmp_path, {"a": (rgb, flow)})
     made = batches(
-        cache, [clip("a")], ClipSpec(frames=3), training=False, mirror=True, batch_size=2
+        cache,
+        [clip("a")],
+        ClipSpec(frames=3),
+        training=False,
+        mirrored=[0],
+        views=Views(mirror=True),
+        batch_size=2,
     )
     plain, mirrored = epoch_of(made)["flow"][:, 0].astype(int)
     seen = np.ascontiguousarray(rgb[:, :, ::-1, 0])

@@ -177,7 +177,7 @@ def test_components_are_found_wherever_they_stand(write):
     assert found["model.temporal.conv.algorithm"] == "winograd"
     assert found["data"] == "moving_shapes"
     assert found["train.schedule"] == "one_cycle"
-    assert len(found) == 11
+    assert len(found) == 14
 
 
 @given(

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from harness.data.box import Box
+from harness.augment.box import Box
 from harness.errors import UserError
 from harness.files import digest, disk_errors, sha256_of, write_json
 
