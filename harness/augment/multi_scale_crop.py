@@ -20,7 +20,7 @@ BETWEEN = ((0, 2), (2, 0), (2, 4), (4, 2), (1, 1), (1, 3), (3, 1), (3, 3))
 
 def multi_scale_crop(
     *,
-    scales: tuple[float, ...] = (1, 0.875, 0.75, 0.66),
+    scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66),
     max_distort: int = 1,
     places: Literal[5, 13] = 13,
 ) -> Crop:

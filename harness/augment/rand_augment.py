@@ -31,9 +31,8 @@ def rand_augment(*, ops: int = 2, magnitude: int = 9) -> Distort:
 
     def distort(rng: np.random.Generator) -> Distortion:
         drawn = rng.integers(len(table), size=ops)
-        signs = rng.choice((-1, 1), size=ops)
-        share = magnitude / STRONGEST
-        return Steps([table[op](share * sign) for op, sign in zip(drawn, signs, strict=True)])
+        strengths = rng.choice((-1, 1), size=ops) * magnitude / STRONGEST
+        return Steps([table[op](float(s)) for op, s in zip(drawn, strengths, strict=True)])
 
     return distort
 
@@ -52,11 +51,11 @@ def _shear_y(strength: float) -> Distortion:
 
 
 def _translate_x(strength: float) -> Distortion:
-    return Affine(np.eye(2), shift=(150 / 331 * strength, 0))
+    return Affine(np.eye(2), shift=(150 / 331 * strength, 0.0))
 
 
 def _translate_y(strength: float) -> Distortion:
-    return Affine(np.eye(2), shift=(0, 150 / 331 * strength))
+    return Affine(np.eye(2), shift=(0.0, 150 / 331 * strength))
 
 
 def _posterize(strength: float) -> Distortion:
