@@ -4,6 +4,9 @@ Options are bound to signatures, files and annotations are looked up, and the ne
 the meta device, where it takes no memory and a tenth of a second.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from harness.bench.counts import example
@@ -23,24 +26,30 @@ META = torch.device("meta")
 def check(experiment: Experiment, document: Document, places: Places) -> None:
     """Raise UserError, with the file and line it comes from, for whatever would fail later."""
     check_options(experiment, document)
-    try:
+    with located(document, "data"):
         dataset = open_dataset(experiment.data, places)
         dataset.clips()
+    with located(document, "data", "augment"):
         augmentation_of(experiment.data.augment)
-    except UserError as error:
-        raise UserError(f"{document.where(('data',))}: data: {error}") from None
-    if experiment.eval.mirror and dataset.mirrored is None:
-        raise UserError(
-            f"{document.where(('eval', 'mirror'))}: eval.mirror: a mirrored clip of "
-            f"{dataset.title} has another label; set it to false"
-        )
+    with located(document, "eval", "mirror"):
+        if experiment.eval.mirror and dataset.mirrored is None:
+            raise UserError(
+                f"a mirrored clip of {dataset.title} has another label; set it to false"
+            )
     find_weights(experiment, places)
     size = experiment.data.clip.crop or experiment.data.resize or 64
-    try:
+    with located(document, "model"):
         with META:
             network = network_of(experiment, len(dataset.classes), size)
             clip = experiment.data.clip
             network(example(network.modalities, clip.segments, clip.frames, size, META, samples=2))
         trains_separately(network, experiment.train)
+
+
+@contextmanager
+def located(document: Document, *path: str) -> Iterator[None]:
+    """Begin the error of a section with the file and line that it stands in."""
+    try:
+        yield
     except UserError as error:
-        raise UserError(f"{document.where(('model',))}: model: {error}") from None
+        raise UserError(f"{document.where(path)}: {'.'.join(path)}: {error}") from None

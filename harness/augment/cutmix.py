@@ -13,7 +13,7 @@ from harness.errors import UserError
 
 
 def cutmix(*, alpha: float = 1.0) -> Mix:
-    """A box of each sample from another one; its area is a share from Beta(alpha, alpha)."""
+    """A box of each sample from another one; what stays is a share from Beta(alpha, alpha)."""
     if alpha <= 0:
         raise UserError(f"mix 'cutmix': alpha is {alpha}; more than 0")
 

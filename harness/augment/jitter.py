@@ -16,7 +16,7 @@ from harness.errors import UserError
 def jitter(
     *, brightness: float = 0.4, contrast: float = 0.4, saturation: float = 0.4, hue: float = 0.1
 ) -> Distort:
-    """Factors up to so far from 1, and up to so many turns of the colour circle; 0 leaves out."""
+    """Colours changed by random factors, each up to so far from 1, and the hue by so many turns."""
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
     for name, strength in strengths.items():
         if strength < 0:

@@ -20,7 +20,7 @@ STRONGEST = 30
 
 
 def rand_augment(*, ops: int = 2, magnitude: int = 9) -> Distort:
-    """`ops` operations of a `magnitude` from 0 to 30."""
+    """Random operations on colours and on geometry, `ops` of one `magnitude` from 0 to 30."""
     if ops < 1:
         raise UserError(f"distortion 'rand_augment': ops is {ops}; at least 1")
     if not 0 <= magnitude <= STRONGEST:
