@@ -18,6 +18,7 @@ from harness.places import Places
 from harness.source import open_dataset, recipe_of
 
 PROTOCOL_REVISION = 1  # raised when the meaning of a metric changes
+NOT_PROTOCOL = ("resize", "flow", "clip", "augment")  # of data: what a method chooses for itself
 NOT_RESULTS = ("extends", "name", "seeds", "ablate")
 
 
@@ -92,7 +93,7 @@ def cell_of(
         },
     }
     data = plain(experiment.data)
-    protocol = {k: v for k, v in data.items() if k not in ("resize", "flow", "clip")}
+    protocol = {k: v for k, v in data.items() if k not in NOT_PROTOCOL}
     return Cell(
         plan=plan,
         arm=arm,

@@ -4,6 +4,9 @@ Options are bound to signatures, files and annotations are looked up, and the ne
 the meta device, where it takes no memory and a tenth of a second.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from harness.bench.counts import example
@@ -14,7 +17,7 @@ from harness.config.options import check_options
 from harness.errors import UserError
 from harness.models.build import network_of
 from harness.places import Places
-from harness.source import open_dataset, recipe_of
+from harness.source import augmentation_of, open_dataset, recipe_of
 from harness.train.module import trains_separately
 from harness.train.weights import fitting_weights
 
@@ -24,27 +27,40 @@ META = torch.device("meta")
 def check(experiment: Experiment, document: Document, places: Places) -> None:
     """Raise UserError, with the file and line it comes from, for whatever would fail later."""
     check_options(experiment, document)
-    try:
+    with located(document, "data"):
         dataset = open_dataset(experiment.data, places)
         dataset.clips()
-    except UserError as error:
-        raise UserError(f"{document.where(('data',))}: data: {error}") from None
-    try:
-        recipe_of(experiment.data, places).flow.method()
-    except UserError as error:
-        raise UserError(f"{document.where(('data', 'flow'))}: {error}") from None
+        recipe = recipe_of(experiment.data, places)
+    with located(document, "data", "flow"):
+        recipe.flow.method()
+    with located(document, "data", "augment"):
+        augmentation_of(experiment.data.augment)
+    with located(document, "eval", "mirror"):
+        if experiment.eval.mirror and dataset.mirrored is None:
+            raise UserError(
+                f"a mirrored clip of {dataset.title} has another label; set it to false"
+            )
+    with located(document, "train", "init_from"):
+        weights = find_weights(experiment, places)
     size = experiment.data.clip.crop or experiment.data.resize or 64
-    try:
+    with located(document, "model"):
         with META:
             network = network_of(experiment, len(dataset.classes), size)
             clip = experiment.data.clip
             network(example(network.modalities, clip.segments, clip.frames, size, META, samples=2))
         trains_separately(network, experiment.train)
-    except UserError as error:
-        raise UserError(f"{document.where(('model',))}: model: {error}") from None
-    try:
-        weights = find_weights(experiment, places)
-        if weights is not None:
+    if weights is not None:
+        with located(document, "train", "init_from"):
             fitting_weights(network, weights)
+
+
+@contextmanager
+def located(document: Document, *path: str) -> Iterator[None]:
+    """Begin the error of a section with the file and line that it, or what it names, stands in."""
+    section = ".".join(path)
+    try:
+        yield
     except UserError as error:
-        raise UserError(f"{document.where(('train', 'init_from'))}: {error}") from None
+        said = str(error) if str(error).startswith(section) else f"{section}: {error}"
+        key = said.partition(":")[0]
+        raise UserError(f"{document.where(tuple(key.split('.')))}: {said}") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import cv2
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
@@ -53,6 +54,7 @@ def _train(
     """Data, network, training, scores, cost: everything that the record says."""
     started, clock = datetime.now(UTC), perf_counter()
     torch.set_num_threads(settings.threads)
+    cv2.setNumThreads(settings.threads)
     experiment = cell.experiment()
     source = prepare_source(experiment.data, places, workers=1, progress=lambda *_: None)
     size = source.size(experiment.data)
@@ -94,16 +96,7 @@ def _loaders(
     """The test split only if this cell may open it, and no validation where none was carved."""
     wanted = [name for name in ("train", "val", "test") if source.subsets[name]]
     return {
-        name: Loader(
-            batches_of(
-                experiment,
-                source.cache,
-                source.subsets[name],
-                network.modalities,
-                seed=cell.seed,
-                training=name == "train",
-            )
-        )
+        name: Loader(batches_of(experiment, source, name, network.modalities, seed=cell.seed))
         for name in wanted
         if name != "test" or cell.opens_test
     }

@@ -5,7 +5,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from harness.config.experiment import Data
+from harness.augment import CROPS, DISTORTIONS, MIXES
+from harness.augment.augmentation import Augmentation
+from harness.config.experiment import Augment, Data
 from harness.config.options import bind
 from harness.data.cache import Cache
 from harness.data.carve import carve
@@ -21,9 +23,13 @@ from harness.places import Places
 
 @dataclass(frozen=True)
 class Source:
-    """A prepared data set: `subsets` are the readable clips of train, val and test."""
+    """A prepared data set: `subsets` are the readable clips of train, val and test.
+
+    `mirrored` holds, for each label, that of a clip seen in a mirror; None where it has none.
+    """
 
     classes: tuple[str, ...]
+    mirrored: Sequence[int] | None
     cache: Cache
     subsets: Mapping[str, list[Clip]]
 
@@ -60,7 +66,8 @@ def prepare_source(data: Data, places: Places, *, workers: int, progress: Progre
     cache = prepare(clips, recipe, folder=places.cache, workers=workers, progress=progress)
     readable = [clip for clip in clips if clip.id not in cache.quarantined]
     _require_every_class(readable, dataset)
-    return Source(tuple(dataset.classes), cache, _subsets(readable, dataset.classes, data))
+    subsets = _subsets(readable, dataset.classes, data)
+    return Source(tuple(dataset.classes), dataset.mirrored, cache, subsets)
 
 
 def recipe_of(data: Data, places: Places) -> Recipe:
@@ -84,6 +91,21 @@ def with_flow(clips: Sequence[Clip], recipe: FlowRecipe) -> list[Clip]:
         return list(clips)
     homes = recipe.method().homes({clip.id: clip.path for clip in clips})
     return [replace(clip, flow=homes[clip.id]) for clip in clips]
+
+
+def augmentation_of(augment: Augment) -> Augmentation:
+    """The components that training draws from; UserError for an option out of its range."""
+    parts = {
+        "crop": (CROPS, augment.crop),
+        "distort": (DISTORTIONS, augment.distort),
+        "mix": (MIXES, augment.mix),
+    }
+    return Augmentation(
+        **{
+            part: table[component.name](**bind(table, component.name, component.options))
+            for part, (table, component) in parts.items()
+        }
+    )
 
 
 def _subsets(clips: list[Clip], classes: Sequence[str], data: Data) -> dict[str, list[Clip]]:

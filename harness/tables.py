@@ -2,6 +2,7 @@
 
 from inspect import Parameter
 
+from harness.augment import CROPS, DISTORTIONS, MIXES
 from harness.backbones import BACKBONES
 from harness.convs import ALGORITHMS, OPERATORS
 from harness.datasets import DATASETS
@@ -18,6 +19,9 @@ TABLES: dict[str, tuple[Registry, ...]] = {
     "convs": (OPERATORS, ALGORITHMS),
     "datasets": (DATASETS,),
     "flows": (FLOWS,),
+    "crops": (CROPS,),
+    "distortions": (DISTORTIONS,),
+    "mixes": (MIXES,),
     "optimizers": (OPTIMIZERS,),
     "schedules": (SCHEDULES,),
     "samplers": (SAMPLERS,),

@@ -1,5 +1,6 @@
 """Batches of cached clips: what is drawn, on what it depends, and that both inputs agree."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.augment import CROPS, DISTORTIONS, MIXES
+from harness.augment.augmentation import Augmentation
 from harness.data.batches import Batches
 from harness.data.cache import Builder, Cache
 from harness.data.clip import Clip
 from harness.data.sampling import ClipSpec
+from harness.data.views import Views
 from harness.errors import UserError
 from harness.flow import FLOWS
 from harness.flow.codes import ZERO, decode, encode
@@ -66,7 +70,7 @@ SPEC = ClipSpec(frames=4, segments=2, crop=8, flip=True)
 
 def batches(cache, clips=CLIPS, spec=SPEC, **changes):
     usual = {"rgb_frames": spec.frames, "flow": True, "batch_size": 3, "seed": 1, "training": True}
-    return Batches(cache, clips, spec, **usual | changes)
+    return Batches(cache, clips, spec, **usual | {"mirrored": range(3)} | changes)
 
 
 def epoch_of(iterable, epoch=0):
@@ -90,7 +94,7 @@ def by_video(epoch):
 @pytest.mark.parametrize("flow", [True, False])
 def test_shapes_and_types(cache, rgb_frames, flow):
     made = epoch_of(batches(cache, rgb_frames=rgb_frames, flow=flow))
-    shapes = {"label": (7,), "video": (7,)}
+    shapes = {"label": (7,), "video": (7,), "mirrored": (7,)}
     if rgb_frames:
         shapes["rgb"] = (7, 2, rgb_frames, 8, 8, 3)
     if flow:
@@ -199,15 +203,96 @@ def test_testing_takes_the_centre_in_order_and_draws_nothing(cache):
 
 
 def test_views_and_mirrors_of_a_video_follow_each_other(cache):
-    made = epoch_of(batches(cache, training=False, views=3, mirror=True, batch_size=4))
+    made = epoch_of(batches(cache, training=False, views=Views(times=3, mirror=True), batch_size=4))
     assert made["video"].tolist() == np.repeat(range(7), 6).tolist()
     np.testing.assert_array_equal(made["rgb"][1::2], made["rgb"][::2, ..., ::-1, :])
     np.testing.assert_array_equal(made["flow"][1::2, ..., 0], -made["flow"][::2, ..., ::-1, 0])
     np.testing.assert_array_equal(made["flow"][1::2, ..., 1], made["flow"][::2, ..., ::-1, 1])
     starts = made["rgb"][::2, 0, 0, 0, 0, 0].reshape(7, 3)
     assert (np.diff(starts[-1].astype(int)) > 0).all()
-    once = epoch_of(batches(cache, training=False, views=3))
+    once = epoch_of(batches(cache, training=False, views=Views(times=3)))
     np.testing.assert_array_equal(once["rgb"], made["rgb"][::2])
+
+
+def test_samples_of_a_video_are_ordered_by_time_then_place_then_side(cache):
+    views = Views(times=25, crops=5, mirror=True)  # 25 frames x 10 crops
+    made = epoch_of(batches(cache, CLIPS[6:], training=False, views=views, batch_size=16))
+    assert len(made["video"]) == len(views) == 250
+    assert made["mirrored"].tolist() == [False, True] * 125
+    rgb = made["rgb"].reshape(25, 5, 2, 2, 4, 8, 8, 3)
+    first = rgb[:, :, 0, 0, 0, 0, 0].astype(int)  # times, crops, the upper left pixel
+    assert (first[..., 0] == first[:, :1, 0]).all()
+    assert (np.diff(first[:, 0, 0]) >= 0).all()
+    corners = (first[0, :, 1] % 100, first[0, :, 2] % 20)  # of 10 x 12 pixels
+    np.testing.assert_array_equal(corners, [[0, 0, 2, 2, 1], [0, 4, 0, 4, 2]])
+    np.testing.assert_array_equal(rgb[:, :, 1], rgb[:, :, 0, ..., ::-1, :])
+
+
+def test_three_crops_lie_along_the_longer_side(cache):
+    views = Views(crops=3)
+    made = epoch_of(batches(cache, CLIPS[:1], training=False, views=views))["rgb"]
+    assert (made[:, 0, 0, 0, 0, 1] % 100).tolist() == [1, 1, 1]
+    assert (made[:, 0, 0, 0, 0, 2] % 20).tolist() == [0, 2, 4]
+
+
+def test_a_mirrored_sample_is_trained_with_the_label_of_its_mirror_image(cache):
+    labels = set()
+    for epoch in range(4):
+        made = epoch_of(batches(cache, mirrored=[1, 0, 2]), epoch)
+        rgb = made["rgb"][:, 0, 0, 0].astype(int)
+        np.testing.assert_array_equal(made["mirrored"], rgb[:, 0, 2] > rgb[:, 1, 2])
+        as_filmed = made["video"] % 3
+        expected = np.where(made["mirrored"], np.array([1, 0, 2])[as_filmed], as_filmed)
+        np.testing.assert_array_equal(made["label"], expected)
+        labels |= set(zip(as_filmed, made["label"], strict=True))
+    assert labels == {(0, 0), (0, 1), (1, 0), (1, 1), (2, 2)}
+
+
+def test_a_mirrored_test_sample_keeps_the_label_of_its_video(cache):
+    views = Views(mirror=True)
+    made = epoch_of(batches(cache, training=False, mirrored=[1, 0, 2], views=views))
+    np.testing.assert_array_equal(made["label"], made["video"] % 3)
+
+
+def test_mirroring_where_labels_have_no_mirror_image_is_a_programming_error(cache):
+    with pytest.raises(ValueError, match="no mirror image"):
+        batches(cache, mirrored=None)
+    with pytest.raises(ValueError, match="no mirror image"):
+        batches(cache, training=False, mirrored=None, views=Views(mirror=True))
+    assert epoch_of(batches(cache, mirrored=None, spec=ClipSpec(frames=4, crop=8)))
+
+
+STRONG = Augmentation(
+    crop=CROPS["random_resized"](), distort=DISTORTIONS["rand_augment"](), mix=MIXES["mixup"]()
+)
+
+
+def test_augmented_samples_depend_on_seed_epoch_and_video_alone(cache):
+    strong = replace(STRONG, mix=MIXES["none"]())
+    made = [epoch_of(batches(cache, batch_size=n, augmentation=strong), 2) for n in (1, 3, 7)]
+    assert_equal(made[0], made[1])
+    assert_equal(made[0], made[2])
+    flow = epoch_of(batches(cache, rgb_frames=0, augmentation=strong), 2)["flow"]
+    np.testing.assert_array_equal(flow, made[0]["flow"])
+    assert made[0]["rgb"].shape == (7, 2, 4, 8, 8, 3)
+    assert (made[0]["rgb"] != epoch_of(batches(cache), 2)["rgb"]).any()
+
+
+def test_mixing_depends_on_seed_epoch_and_the_number_of_the_batch(cache):
+    def shares(seed=1, epoch=0, take=slice(None), **changes):
+        made = batches(cache, seed=seed, augmentation=STRONG, batch_size=2, **changes)
+        made.set_epoch(epoch)
+        return [float(batch["share"][0]) for batch in made][take]
+
+    assert len(set(shares())) == 3
+    assert shares() == shares() == shares(rgb_frames=0)
+    assert not set(shares()) & set(shares(epoch=1))
+    assert not set(shares()) & set(shares(seed=2))
+
+
+def test_testing_is_never_augmented(cache):
+    plain = epoch_of(batches(cache, training=False))
+    assert_equal(plain, epoch_of(batches(cache, training=False, augmentation=STRONG)))
 
 
 def test_clips_that_are_not_cached_are_left_out_and_counted(cache):
@@ -230,7 +315,13 @@ def test_a_mirrored_sample_is_the_flow_of_mirrored_frames(tmp_path):
     rgb = np.repeat(grey[..., None], 3, axis=-1)
     cache = cache_of(tmp_path, {"a": (rgb, flow)})
     made = batches(
-        cache, [clip("a")], ClipSpec(frames=3), training=False, mirror=True, batch_size=2
+        cache,
+        [clip("a")],
+        ClipSpec(frames=3),
+        training=False,
+        mirrored=[0],
+        views=Views(mirror=True),
+        batch_size=2,
     )
     plain, mirrored = epoch_of(made)["flow"][:, 0].astype(int)
     seen = np.ascontiguousarray(rgb[:, :, ::-1, 0])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from harness.flow.codes import ZERO, decode, encode, mirror
+from harness.flow.codes import ZERO, decode, encode, mirror, rescale
 
 BOUNDS = st.floats(0.5, 64, width=32)
 FIELDS = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.just(2))
@@ -58,3 +58,19 @@ def test_mirroring_commutes_with_encoding(flow, bound):
 )
 def test_exact_codes_at_a_bound_of_20_pixels(pixels, code):
     assert encode(np.full((1, 1, 2), pixels, np.float32), 20.0).tolist() == [[[code, code]]]
+
+
+SCALES = st.floats(0.125, 8, width=32)
+
+
+@given(codes=CODES, x=SCALES, y=SCALES, bound=BOUNDS)
+def test_rescaling_multiplies_displacements_up_to_the_bound(codes, x, y, bound):
+    expected = np.clip(decode(codes, bound) * np.float32([x, y]), -bound, bound)
+    error = np.abs(decode(rescale(codes, x, y), bound) - expected)
+    assert error.max() <= bound / 254 * (1 + 1e-4)
+
+
+@given(codes=CODES, x=SCALES, y=SCALES)
+def test_rescaling_commutes_with_mirroring_and_leaves_stillness(codes, x, y):
+    np.testing.assert_array_equal(mirror(rescale(codes, x, y)), rescale(mirror(codes), x, y))
+    assert ((rescale(codes, x, y) == ZERO) >= (codes == ZERO)).all()

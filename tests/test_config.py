@@ -97,6 +97,8 @@ def test_a_stream_can_be_taken_away_but_not_both(write):
         ("seeds: [0, -1]", "x.yaml:9: seeds: must be at least 0, got -1"),
         ("eval: {views: many}", "x.yaml:9: eval.views: expected int, got 'many'"),
         ("eval: {mirror: 1}", "x.yaml:9: eval.mirror: expected true or false, got 1"),
+        ("eval: {crops: 4}", "x.yaml:9: eval.crops: 4 is not allowed; allowed: 1, 3, 5"),
+        ("eval: {crops: 5}", "eval.crops: 5, but data.clip.crop is none"),
         ("eval: {average: logit}", "'logit' is not allowed; did you mean 'logits'?"),
         ("eval: 3", "x.yaml:9: eval: expected a mapping, got 3"),
         ("train: {epochs: 3}", "x.yaml:9: not valid YAML: found duplicate key"),
@@ -190,7 +192,7 @@ def test_components_are_found_wherever_they_stand(write):
     assert found["model.temporal.conv.algorithm"] == "winograd"
     assert found["data"] == "moving_shapes"
     assert found["train.schedule"] == "one_cycle"
-    assert len(found) == 11
+    assert len(found) == 14
 
 
 @given(

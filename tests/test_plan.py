@@ -39,6 +39,8 @@ def test_a_cell_a_seed(places):
         "data.flow.mean=subtract",
         "data.flow.camera=remove",
         "data.flow.stacking=trajectory",
+        "data.augment.mix=cutmix",
+        "data.clip.sampling=uniform",
     ],
 )
 def test_what_changes_the_result_changes_the_key(places, change):
@@ -77,7 +79,9 @@ def test_the_key_holds_the_revision_of_every_component(places, monkeypatch):
 def test_the_protocol_ignores_the_model_and_its_input_but_not_the_evaluation(places):
     base = cells(places)[0].protocol
     assert cells(places, "model.fusion=sum", "data.flow=farneback")[0].protocol == base
+    assert cells(places, "data.augment.distort=jitter")[0].protocol == base
     assert cells(places, "eval.views=3")[0].protocol != base
+    assert cells(places, "eval.crops=3", "data.clip.crop=48")[0].protocol != base
     assert cells(places, "data.train=300")[0].protocol != base
 
 

@@ -80,10 +80,17 @@ def test_what_is_recorded_is_not_trained_again(workspace, tmp_path):
     assert execute(cell, places, HOW, never) == first
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "{name: sgd, lr: 0.1}"])
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(workspace, tmp_path, optimizer):
+@pytest.mark.parametrize(
+    "change",
+    [
+        "train.optimizer=adamw",
+        "train.optimizer={name: sgd, lr: 0.1}",
+        "data.augment={crop: random_resized, distort: rand_augment, mix: mixup}",
+    ],
+)
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(workspace, tmp_path, change):
     """Dropout draws from torch's generator, so its state must be in the checkpoint."""
-    how = ["model.head.dropout=0.5", "train.epochs=4", f"train.optimizer={optimizer}"]
+    how = ["model.head.dropout=0.5", "train.epochs=4", change]
     whole, expected = trained(workspace, tmp_path / "whole", *how)
     cell, places = cell_in(workspace, tmp_path / "parts", *how)
     for epochs in (1, 2, 4):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.augment import CROPS, DISTORTIONS, MIXES
+from harness.augment.fixed_crops import Crops
 from harness.backbones import BACKBONES
 from harness.config.document import Document
 from harness.config.merge import load
@@ -54,6 +56,15 @@ class Flow(Component):
 
 
 @dataclass(kw_only=True)
+class Augment:
+    """How training samples differ from the videos: both streams alike; never in testing."""
+
+    crop: Component = one_of(CROPS, "random")
+    distort: Component = one_of(DISTORTIONS, "none")
+    mix: Component = one_of(MIXES, "none")
+
+
+@dataclass(kw_only=True)
 class Data(Component):
     """The data set and how a clip of it becomes an input; `resize` is the cached short side.
 
@@ -65,6 +76,7 @@ class Data(Component):
     resize: int | None = field(default=None, metadata={"ge": 8})
     flow: Flow = field(default_factory=lambda: Flow(name="dis"), metadata={"table": FLOWS})
     clip: ClipSpec = field(default_factory=ClipSpec)
+    augment: Augment = field(default_factory=Augment)
     store: Literal["auto", "raw", "jpeg"] = "auto"
 
     def __post_init__(self) -> None:
@@ -148,9 +160,10 @@ class Train:
 
 @dataclass(kw_only=True)
 class Eval:
-    """Video scores: the mean over `views` temporal positions, and their mirror images."""
+    """Video scores: the mean over `views` temporal positions x `crops` places x mirror images."""
 
     views: int = field(default=1, metadata={"ge": 1})
+    crops: Crops = 1
     mirror: bool = False
     average: Literal["probabilities", "logits"] = "probabilities"
 
@@ -175,6 +188,13 @@ class Experiment:
     eval: Eval = field(default_factory=Eval)
     seeds: list[int] = field(default_factory=lambda: [0], metadata={"ge": 0, "some": True})
     ablate: Ablate | None = None
+
+    def __post_init__(self) -> None:
+        if self.eval.crops > 1 and self.data.clip.crop is None:
+            raise UserError(
+                f"eval.crops: {self.eval.crops}, but data.clip.crop is none, which takes the whole "
+                "frame; set it to the side of a crop, or eval.crops to 1"
+            )
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Document]:

@@ -5,26 +5,17 @@ it through shared memory. Everything stays uint8, channels last; normalising is 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
-from harness.data.box import Box
+from harness.augment.augmentation import Augmentation
 from harness.data.cache import Cache
 from harness.data.clip import Clip
-from harness.data.sampling import ClipSpec, even_windows, middles, random_windows
-from harness.errors import UserError
-from harness.flow import codes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cut:
-    """What one sample takes of a video; the same for its frames and its flow."""
-
-    windows: np.ndarray  # (segments, frames) positions
-    box: Box
-    mirrored: bool
+from harness.data.cuts import Cut, fields_of, frames_of, random_cut, sample_size
+from harness.data.sampling import ClipSpec, middles
+from harness.data.views import Views
 
 
 @dataclass(eq=False, repr=False)
@@ -33,13 +24,15 @@ class Batches:
 
     - "rgb": (batch, segments, rgb_frames, height, width, 3) uint8, where `rgb_frames` is not 0;
     - "flow": (batch, segments, frames, height, width, 2) uint8 flow codes, where `flow`;
-    - "label": (batch,) int64;
-    - "video": (batch,) int64, positions in `ids`.
+    - "label": (batch,) int64; in training, a mirrored sample has the label `mirrored[label]`;
+    - "video": (batch,) int64, positions in `ids`;
+    - "mirrored": (batch,) bool, whether the sample is seen in a mirror;
+    - what the mix of the augmentation adds in training: see `harness/augment/__init__.py`.
 
-    In training every draw for a clip depends on seed, epoch and its position in `ids`, on nothing
-    else, and a last batch of one sample joins the one before it, for batch normalisation's sake.
-    In testing nothing is drawn: each video gives `views` samples, and with `mirror` each of them
-    once more mirrored. Clips that the cache has quarantined are left out: `missing` counts them.
+    In training every draw for a clip depends on seed, epoch and its position in `ids`, every draw
+    for a batch on seed, epoch and its number, and on nothing else; a last batch of one sample joins
+    the one before it, for batch normalisation's sake. In testing nothing is drawn: each video gives
+    `views`. Clips that the cache has quarantined are left out: `missing` counts them.
 
     Raises UserError if the crop does not fit into every video, or if there is none and the videos
     differ in size.
@@ -54,19 +47,22 @@ class Batches:
     batch_size: int
     seed: int
     training: bool
-    views: int = 1
-    mirror: bool = False
+    mirrored: Sequence[int] | None = None  # each label's in a mirror; None: nothing is mirrored
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    views: Views = field(default_factory=Views)
 
     def __post_init__(self) -> None:
         if self.rgb_frames not in (0, 1, self.spec.frames):
             raise ValueError(f"rgb_frames: {self.rgb_frames}, not 0, 1 or {self.spec.frames}")
+        if self.mirrored is None and (self.spec.flip if self.training else self.views.mirror):
+            raise ValueError("labels have no mirror image")
         cached = set(self.cache.ids)
         kept = [clip for clip in self.clips if clip.id in cached]
         self.ids = [clip.id for clip in kept]
         self.labels = np.array([clip.label for clip in kept], np.int64)
         self.missing = len(self.clips) - len(kept)
         self.epoch = 0
-        self.size = self._size()
+        self.size = sample_size(self.cache, self.ids, self.spec.crop)
 
     def set_epoch(self, epoch: int) -> None:
         """The epoch that the next iteration draws for."""
@@ -76,89 +72,57 @@ class Batches:
         return len(self._bounds())
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
-        samples = self._samples()
-        for first, after in self._bounds():
-            yield self._batch(samples[first:after])
+        if not self.training:
+            for first, after in self._bounds():
+                yield self._batch([self._test_cut(index) for index in range(first, after)])
+            return
+        order = self._rng(len(self.ids)).permutation(len(self.ids))
+        for number, (first, after) in enumerate(self._bounds(), start=len(self.ids) + 1):
+            batch = self._batch([self._training_cut(video) for video in order[first:after]])
+            yield self.augmentation.mix(batch, self._rng(number))
 
-    def _size(self) -> tuple[int, int]:
-        """Height and width of every sample."""
-        sizes = {id: self.cache.shape(id)[1:] for id in self.ids}
-        smallest = min(sizes, key=lambda id: min(sizes[id]), default=None)
-        if smallest is None:
-            return 0, 0
-        height, width = sizes[smallest]
-        crop = self.spec.crop
-        if crop is None:
-            if len(set(sizes.values())) > 1:
-                raise UserError(
-                    "data.clip.crop: none, but the videos differ in size; "
-                    f"set it to {min(height, width)} or less ({smallest} is {height} x {width})"
-                )
-            return height, width
-        if crop > min(height, width):
-            raise UserError(f"data.clip.crop: {crop}, but {smallest} is {height} x {width} pixels")
-        return crop, crop
-
-    def _samples(self) -> list[tuple[int, int, bool]]:
-        """Video, view and whether mirrored, in the order of the epoch."""
-        if self.training:
-            # One past the last clip: a stream that no clip draws from.
-            rng = np.random.default_rng((self.seed, self.epoch, len(self.ids)))
-            return [(int(video), 0, False) for video in rng.permutation(len(self.ids))]
-        sides = (False, True) if self.mirror else (False,)
-        return [
-            (video, view, mirrored)
-            for video in range(len(self.ids))
-            for view in range(self.views)
-            for mirrored in sides
-        ]
+    def _rng(self, stream: int) -> np.random.Generator:
+        """Streams of an epoch: one for each clip, then that of their order, one for each batch."""
+        return np.random.default_rng((self.seed, self.epoch, stream))
 
     def _bounds(self) -> list[tuple[int, int]]:
         """The first sample of each batch and the one after its last."""
-        repeats = 1 if self.training else self.views * (1 + self.mirror)
-        samples = len(self.ids) * repeats
+        samples = len(self.ids) * (1 if self.training else len(self.views))
         edges = [*range(0, samples, self.batch_size), samples]
         if self.training and len(edges) > 2 and edges[-1] - edges[-2] == 1:
             del edges[-2]
         return list(pairwise(edges))
 
-    def _batch(self, samples: list[tuple[int, int, bool]]) -> dict[str, np.ndarray]:
-        videos = np.array([video for video, _, _ in samples], np.int64)
-        batch = {"label": self.labels[videos], "video": videos}
-        shape = len(samples), self.spec.segments
+    def _training_cut(self, video: int) -> tuple[int, Cut]:
+        shape, rng = self.cache.shape(self.ids[video]), self._rng(video)
+        return video, random_cut(shape, self.size, self.spec, self.augmentation, rng)
+
+    def _test_cut(self, index: int) -> tuple[int, Cut]:
+        video, view = divmod(index, len(self.views))
+        shape = self.cache.shape(self.ids[video])
+        return video, self.views.cut(view, shape, self.size, self.spec)
+
+    def _batch(self, cuts: list[tuple[int, Cut]]) -> dict[str, np.ndarray]:
+        videos = np.array([video for video, _ in cuts], np.int64)
+        mirrored = np.array([cut.mirrored for _, cut in cuts])
+        batch = {"label": self._labels(videos, mirrored), "video": videos, "mirrored": mirrored}
+        shape = len(cuts), self.spec.segments
         if self.rgb_frames:
             batch["rgb"] = np.empty((*shape, self.rgb_frames, *self.size, 3), np.uint8)
         if self.flow:
             batch["flow"] = np.empty((*shape, self.spec.frames, *self.size, 2), np.uint8)
-        for row, sample in enumerate(samples):
-            cut, id = self._cut(*sample), self.ids[sample[0]]
+        for row, (video, cut) in enumerate(cuts):
+            id, whole = self.ids[video], self.rgb_frames == self.spec.frames
             if self.rgb_frames:
-                batch["rgb"][row] = self._frames(id, cut)
+                positions = cut.windows if whole else middles(cut.windows)
+                batch["rgb"][row] = frames_of(self.cache, id, cut, positions)
             if self.flow:
-                batch["flow"][row] = self._fields(id, cut)
+                batch["flow"][row] = fields_of(self.cache, id, cut)
         return batch
 
-    def _cut(self, video: int, view: int, mirrored: bool) -> Cut:
-        frames, *size = self.cache.shape(self.ids[video])
-        room = np.subtract(size, self.size)
-        if not self.training:
-            windows = even_windows(frames, self.spec, self.views)[view]
-            return Cut(windows=windows, box=self._box(*room // 2), mirrored=mirrored)
-        rng = np.random.default_rng((self.seed, self.epoch, video))
-        windows = random_windows(frames, self.spec, rng)
-        box = self._box(*rng.integers(room, endpoint=True))
-        flip = self.spec.flip and rng.random() < 0.5
-        return Cut(windows=windows, box=box, mirrored=flip)
-
-    def _box(self, top: int, left: int) -> Box:
-        height, width = self.size
-        return Box(top=int(top), left=int(left), height=height, width=width)
-
-    def _frames(self, id: str, cut: Cut) -> np.ndarray:
-        chosen = cut.windows if self.rgb_frames == self.spec.frames else middles(cut.windows)
-        frames = self.cache.cut("rgb", id, chosen, cut.box)
-        return codes.reflect(frames) if cut.mirrored else frames
-
-    def _fields(self, id: str, cut: Cut) -> np.ndarray:
-        fields = self.cache.cut("flow", id, cut.windows, cut.box)
-        return codes.mirror(fields) if cut.mirrored else fields
+    def _labels(self, videos: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+        """What training is told; in testing, what the video is, however it is looked at."""
+        labels = self.labels[videos]
+        if not self.training or self.mirrored is None:
+            return labels
+        return np.where(mirrored, np.asarray(self.mirrored, np.int64)[labels], labels)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from harness.data.box import Box
+from harness.augment.box import Box
 from harness.data.integrity import FORMAT, check, read_index, seal
 from harness.data.tiers import CHANNELS, TIERS
 from harness.files import digest, disk_errors, sync, write_json

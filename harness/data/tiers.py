@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from harness.data.box import Box
+from harness.augment.box import Box
 from harness.errors import UserError
 from harness.files import sync
 

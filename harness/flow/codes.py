@@ -43,3 +43,12 @@ def reflect(
     """Left and right change places: all rows as one image, many times faster than a slice."""
     rows = pixels.reshape(-1, *pixels.shape[-2:])
     return cv2.flip(rows, 1).reshape(pixels.shape)
+
+
+def rescale(
+    codes: UInt8[np.ndarray, "*frames height width 2"], scale_x: float, scale_y: float
+) -> UInt8[np.ndarray, "*frames height width 2"]:
+    """The flow of a video whose frames were resized by these factors; no motion stays exactly 0."""
+    steps = np.rint(np.outer(np.arange(256) - ZERO, (scale_x, scale_y)))
+    table = (np.clip(steps, -127, 127) + ZERO).astype(np.uint8)
+    return cv2.LUT(codes.reshape(-1, *codes.shape[-2:]), table[None]).reshape(codes.shape)

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 
 from harness.train.channel import Channel
 from harness.train.checkpoint import LastCheckpoint
@@ -47,7 +46,7 @@ def fit(trainer: pl.Trainer, module: Classifier, train: Loader, val: Loader | No
     last = Path(trainer.default_root_dir) / "last.ckpt"
     train.epoch = lambda: trainer.current_epoch
     if val is not None:
-        module.evaluate_on(labels_of(val), module.network.classes)
+        evaluate_on(module, val)
     with quiet():
         trainer.fit(
             module,
@@ -62,7 +61,7 @@ def score(
     trainer: pl.Trainer, module: Classifier, loader: Loader, subset: str
 ) -> dict[str, np.ndarray]:
     """Every video's log-scores, (videos, classes) by head, and whose they are, as plain arrays."""
-    module.evaluate_on(labels_of(loader), module.network.classes)
+    evaluate_on(module, loader)
     with quiet():
         trainer.test(module, dataloaders=loader, verbose=False)
     heads = {head: scores.compute().cpu().numpy() for head, scores in module.scores.items()}
@@ -71,8 +70,12 @@ def score(
     return {f"{subset}/{name}": array for name, array in arrays.items()}
 
 
-def labels_of(loader: Loader) -> Tensor:
-    return torch.tensor(loader.batches.labels, dtype=torch.long)
+def evaluate_on(module: Classifier, loader: Loader) -> None:
+    """Make ready for the videos of a loader; classes without mirror images are their own."""
+    labels, mirrored = loader.batches.labels, loader.batches.mirrored
+    if mirrored is None:
+        mirrored = range(module.network.classes)
+    module.evaluate_on(torch.tensor(labels), torch.tensor(list(mirrored)))
 
 
 # What Lightning says of every run of ours: (message, why it does not matter here).

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from harness.config.experiment import Experiment
 from harness.data.batches import Batches
-from harness.data.cache import Cache
-from harness.data.clip import Clip
+from harness.data.views import Views
+from harness.source import Source, augmentation_of
 
 
 class Loader:
@@ -33,23 +33,27 @@ class Loader:
 
 def batches_of(
     experiment: Experiment,
-    cache: Cache,
-    clips: list[Clip],
+    source: Source,
+    subset: str,
     modalities: dict[str, int],
     *,
     seed: int,
-    training: bool,
 ) -> Batches:
-    """`modalities`: how many rgb and flow frames a sample needs, by name."""
+    """Of "train", drawn anew each epoch, or of "val" or "test".
+
+    `modalities`: how many rgb and flow frames a sample needs, by name.
+    """
+    test = experiment.eval
     return Batches(
-        cache,
-        clips,
+        source.cache,
+        source.subsets[subset],
         experiment.data.clip,
         rgb_frames=modalities.get("rgb", 0),
         flow="flow" in modalities,
         batch_size=experiment.train.batch_size,
         seed=seed,
-        training=training,
-        views=1 if training else experiment.eval.views,
-        mirror=not training and experiment.eval.mirror,
+        training=subset == "train",
+        mirrored=source.mirrored,
+        augmentation=augmentation_of(experiment.data.augment),
+        views=Views(times=test.views, crops=test.crops, mirror=test.mirror),
     )

@@ -8,7 +8,7 @@ average: `top1` and `top5` are micro (every video counts the same), `mean_class`
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional.classification import multiclass_accuracy
@@ -38,6 +38,18 @@ class VideoScores(Metric):
     def compute(self) -> Float[Tensor, "videos classes"]:
         mean = self.total / self.views[:, None]
         return mean.log() if self.average == "probabilities" else mean
+
+
+def unmirrored(
+    logits: Float[Tensor, "batch classes"],
+    seen_in_mirror: Bool[Tensor, " batch"],
+    mirrored: Int[Tensor, " classes"],
+) -> Float[Tensor, "batch classes"]:
+    """The scores that mirrored views give to the classes of the videos as they were filmed.
+
+    A video of class c looks in the mirror like one of class `mirrored[c]`.
+    """
+    return torch.where(seen_in_mirror[:, None], logits[:, mirrored], logits)
 
 
 def accuracies(

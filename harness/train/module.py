@@ -12,7 +12,7 @@ from harness.config.experiment import Eval, Train
 from harness.errors import UserError
 from harness.models.two_stream import TwoStream
 from harness.optim import OPTIMIZERS, SCHEDULES
-from harness.train.metrics import VideoScores, accuracies
+from harness.train.metrics import VideoScores, accuracies, unmirrored
 
 Batch = dict[str, Tensor]
 
@@ -32,22 +32,23 @@ class Classifier(pl.LightningModule):
         self.steps = steps
         self.separate = trains_separately(network, train)
         self.labels: Tensor = torch.empty(0, dtype=torch.long)  # of the videos under evaluation
+        self.mirrored: Tensor = torch.empty(
+            0, dtype=torch.long
+        )  # the class that each class becomes
         self.scores: dict[str, VideoScores] = {}  # by head
         self.logged: dict[str, float] = {}  # the metrics of the epoch, as the record names them
         self._losses: list[Tensor] = []
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         logits = self.network(batch)
-        loss = self._loss(logits, batch["label"])
+        loss = self._loss(logits, batch)
         self._losses.append(loss.detach())
         return loss
 
-    def _loss(self, logits: Batch, label: Tensor) -> Tensor:
+    def _loss(self, logits: Batch, batch: Batch) -> Tensor:
         heads = ("spatial", "temporal") if self.separate else ("fused",)
         smoothing = self.settings.label_smoothing
-        return torch.stack(
-            [F.cross_entropy(logits[head], label, label_smoothing=smoothing) for head in heads]
-        ).sum()
+        return torch.stack([mixed_loss(logits[head], batch, smoothing) for head in heads]).sum()
 
     def on_train_epoch_start(self) -> None:
         self._losses.clear()
@@ -60,18 +61,22 @@ class Classifier(pl.LightningModule):
         self.logged["train/loss"] = loss
         return dict(self.logged)
 
-    def evaluate_on(self, labels: Tensor, classes: int) -> None:
-        """Forget earlier scores and make room for those of these videos."""
-        average = self.evaluation.average
+    def evaluate_on(self, labels: Tensor, mirrored: Tensor) -> None:
+        """Forget earlier scores and make room for those of the videos with these labels.
+
+        `mirrored` is, for each class, that of a clip seen in a mirror.
+        """
+        average, classes = self.evaluation.average, len(mirrored)
         heads = self.network.heads_reported
-        self.labels = labels
+        self.labels, self.mirrored = labels, mirrored.to(self.device)
         self.scores = {
             head: VideoScores(len(labels), classes, average).to(self.device) for head in heads
         }
 
     def validation_step(self, batch: Batch, _: int) -> None:
         for head, logits in self.network(batch).items():
-            self.scores[head].update(batch["video"], logits)
+            as_filmed = unmirrored(logits, batch["mirrored"], self.mirrored)
+            self.scores[head].update(batch["video"], as_filmed)
 
     def on_validation_epoch_end(self) -> None:
         self.logged.update(self.summary("val"))
@@ -95,6 +100,18 @@ class Classifier(pl.LightningModule):
         built = OPTIMIZERS[optimizer.name](self.parameters(), **optimizer.options)
         scheduler = SCHEDULES[schedule.name](built, self.steps, **schedule.options)
         return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def mixed_loss(logits: Tensor, batch: Batch, smoothing: float) -> Tensor:
+    """The mean cross-entropy; a sample made of two is told both labels, each by its share."""
+
+    def loss(label: str, reduction: str) -> Tensor:
+        return F.cross_entropy(logits, batch[label], label_smoothing=smoothing, reduction=reduction)
+
+    if "share" not in batch:
+        return loss("label", "mean")
+    share = batch["share"]
+    return (share * loss("label", "none") + (1 - share) * loss("label_other", "none")).mean()
 
 
 def trains_separately(network: TwoStream, train: Train) -> bool:
