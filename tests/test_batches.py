@@ -310,9 +310,8 @@ def test_a_mirrored_sample_is_the_flow_of_mirrored_frames(tmp_path):
     scene = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 2), None, 0, 255, cv2.NORM_MINMAX)
     grey = [scene[8:48, 4 + 3 * t : 52 + 3 * t].astype(np.uint8) for t in range(4)]
     method = FLOWS["dis"]()
-    grey = np.stack(grey)
-    flow = np.stack([encode(method(*pair), 20.0) for pair in pairwise(grey)])
-    rgb = np.repeat(grey[..., None], 3, axis=-1)
+    rgb = np.repeat(np.stack(grey)[..., None], 3, axis=-1)
+    flow = np.stack([encode(method(*pair), 20.0) for pair in pairwise(rgb)])
     cache = cache_of(tmp_path, {"a": (rgb, flow)})
     made = batches(
         cache,
@@ -324,7 +323,7 @@ def test_a_mirrored_sample_is_the_flow_of_mirrored_frames(tmp_path):
         batch_size=2,
     )
     plain, mirrored = epoch_of(made)["flow"][:, 0].astype(int)
-    seen = np.ascontiguousarray(rgb[:, :, ::-1, 0])
+    seen = np.ascontiguousarray(rgb[:, :, ::-1])
     recomputed = np.stack([encode(method(*pair), 20.0) for pair in pairwise(seen)])
     inside = np.s_[:, 10:-10, 10:-10]
     assert np.median(plain[..., 0]) < ZERO - 10  # it moves
@@ -352,3 +351,46 @@ def test_a_crop_that_does_not_fit_is_refused_with_the_clip(cache):
 def test_some_other_number_of_frames_is_a_programming_error(cache):
     with pytest.raises(ValueError, match="rgb_frames: 3, not 0, 1 or 4"):
         batches(cache, rgb_frames=3)
+
+
+def stacked_cache(folder, flow, backward):
+    """A cache of one video whose fields are given, in steps of one pixel."""
+    kinds = ("rgb", "flow", "backward")
+    builder = Builder(folder, KEY, kinds=kinds)
+    frames, height, width = len(flow) + 1, *flow.shape[1:3]
+    arrays = {"rgb": np.zeros((frames, height, width, 3), np.uint8), "flow": flow}
+    entry = {"frames": frames, "height": height, "width": width}
+    builder.append("a", entry, arrays | {"backward": backward})
+    builder.finish({"flow": {"bound": 127.0, "backward": True}}, {"a": ""})
+    return Cache.open(folder, KEY)
+
+
+def test_a_bidirectional_stack_leads_away_from_the_middle_frame(tmp_path):
+    """Field t of either kind is told by its value: 10 + t forward, 100 + t backward."""
+    fields = np.broadcast_to(np.arange(9, dtype=np.uint8)[:, None, None, None], (9, 6, 6, 2))
+    cache = stacked_cache(tmp_path, fields + np.uint8(10), fields + np.uint8(100))
+    spec = ClipSpec(frames=4, crop=4)
+    usual = {"rgb_frames": 1, "mirrored": None}
+    made = batches(
+        cache, [clip("a")], spec, **usual, training=False, views=Views(), stacking="bidirectional"
+    )
+    middle = made._test_cut(0)[1].windows[0, 2]  # the frame that both halves lead away from
+    flow = epoch_of(made)["flow"][0, 0, :, 0, 0, 0].tolist()
+    assert flow == [10 + middle, 11 + middle, 99 + middle, 98 + middle]
+
+
+def test_a_path_is_followed_out_of_the_crop(tmp_path):
+    """Everything moves 2 pixels right; what moves 3 more lies right of a crop of the left half."""
+    step, fast = ZERO + 2, ZERO + 5
+    flow = np.full((3, 8, 16, 2), ZERO, np.uint8)
+    flow[..., 0] = step
+    flow[1:, :, 8:, 0] = fast
+    cache = stacked_cache(tmp_path, flow, flow)
+    made = batches(cache, [clip("a")], ClipSpec(frames=3, crop=8), rgb_frames=1, mirrored=None,
+                   training=False, stacking="trajectory", views=Views())  # fmt: skip
+    cut = made._test_cut(0)[1]
+    assert (cut.box.left, cut.box.right) == (4, 12)
+    row = epoch_of(made)["flow"][0, 0, :, 4, :, 0].tolist()
+    assert row[0] == [step] * 8
+    assert row[1] == [step] * 2 + [fast] * 6  # x = 4 + 2 is left of 8 as yet, x = 6 + 2 is there
+    assert row[2] == [fast] * 8  # x = 4 + 2 + 2 has come into what moves fast

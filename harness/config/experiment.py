@@ -190,6 +190,13 @@ class Experiment:
     ablate: Ablate | None = None
 
     def __post_init__(self) -> None:
+        streams = [s for s in (self.model.spatial, self.model.temporal) if s is not None]
+        stacking = self.data.flow.stacking
+        if stacking != "forward" and any(stream.input == "flow_clip" for stream in streams):
+            raise UserError(
+                f"data.flow.stacking: {stacking!r} is for flow_stack; the frames of a flow_clip "
+                "come in the order of time (forward)"
+            )
         if self.eval.crops > 1 and self.data.clip.crop is None:
             raise UserError(
                 f"eval.crops: {self.eval.crops}, but data.clip.crop is none, which takes the whole "

@@ -50,6 +50,7 @@ class Batches:
     mirrored: Sequence[int] | None = None  # each label's in a mirror; None: nothing is mirrored
     augmentation: Augmentation = field(default_factory=Augmentation)
     views: Views = field(default_factory=Views)
+    stacking: str = "forward"
 
     def __post_init__(self) -> None:
         if self.rgb_frames not in (0, 1, self.spec.frames):
@@ -117,7 +118,7 @@ class Batches:
                 positions = cut.windows if whole else middles(cut.windows)
                 batch["rgb"][row] = frames_of(self.cache, id, cut, positions)
             if self.flow:
-                batch["flow"][row] = fields_of(self.cache, id, cut)
+                batch["flow"][row] = fields_of(self.cache, id, cut, self.stacking)
         return batch
 
     def _labels(self, videos: np.ndarray, mirrored: np.ndarray) -> np.ndarray:

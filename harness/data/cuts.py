@@ -14,6 +14,7 @@ from harness.data.cache import Cache
 from harness.data.sampling import ClipSpec, random_windows
 from harness.errors import UserError
 from harness.flow import codes
+from harness.flow.stacks import bidirectional, trajectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +64,32 @@ def frames_of(
 
 
 def fields_of(
-    cache: Cache, id: str, cut: Cut
+    cache: Cache, id: str, cut: Cut, stacking: str
 ) -> UInt8[np.ndarray, "segments frames height width 2"]:
-    """The flow of a cut. Whatever is sampled from whole fields is to be cut to the box here."""
-    boxed = cache.cut("flow", id, cut.windows.ravel(), cut.box)
+    """The flow of a cut, stacked as `data.flow.stacking` says: a field a position."""
+    boxed = STACKINGS[stacking](cache, id, cut)
     return cut.fields(boxed).reshape(*cut.windows.shape, *cut.size, 2)
+
+
+def _forward(cache: Cache, id: str, cut: Cut) -> UInt8[np.ndarray, "frames _ _ 2"]:
+    return cache.cut("flow", id, cut.windows.ravel(), cut.box)
+
+
+def _bidirectional(cache: Cache, id: str, cut: Cut) -> UInt8[np.ndarray, "frames _ _ 2"]:
+    ahead, behind = bidirectional(cut.windows)
+    parts = [cache.cut("flow", id, ahead, cut.box), cache.cut("backward", id, behind, cut.box)]
+    return np.concatenate(parts, axis=1).reshape(-1, *cut.box.size, 2)
+
+
+def _trajectory(cache: Cache, id: str, cut: Cut) -> UInt8[np.ndarray, "frames _ _ 2"]:
+    """Paths lead out of the box, so they are followed through whole fields."""
+    whole = Box.of(cache.shape(id)[1:], (0, 0))
+    paths = [trajectory(cache.cut("flow", id, w, whole), cache.bound) for w in cut.windows]
+    box = cut.box
+    return np.concatenate(paths)[:, box.top : box.bottom, box.left : box.right]
+
+
+STACKINGS = {"forward": _forward, "bidirectional": _bidirectional, "trajectory": _trajectory}
 
 
 def sample_size(cache: Cache, ids: Sequence[str], crop: int | None) -> Size:

@@ -55,5 +55,6 @@ def batches_of(
         training=subset == "train",
         mirrored=source.mirrored,
         augmentation=augmentation_of(experiment.data.augment),
+        stacking=experiment.data.flow.stacking,
         views=Views(times=test.views, crops=test.crops, mirror=test.mirror),
     )
