@@ -96,3 +96,10 @@ def test_tells_a_wrong_folder(tmp_path):
     assert "csv is '../x'; it must lie in a data root" in complaint(
         lambda: dataset(tmp_path, csv="../x")
     )
+
+
+def test_takes_the_first_of_several_files_of_one_name(tmp_path):
+    write(tmp_path / "raw", empty("a/v_a.mp4", "b/v_a.mp4", "v_a.mkv", ".v_a.mp4", "v_a.txt"))
+    assert {c.path for c in dataset(tmp_path).clips() if c.group == "v_a"} == {
+        tmp_path / "raw" / "a" / "v_a.mp4"
+    }

@@ -72,10 +72,11 @@ class ListFiles(Given):
                     raise UserError(
                         f"{where}: label {label}; there are {len(self.classes)} classes"
                     )
-                id = name_below(folder, where, path)
-                if id in clips:
-                    raise UserError(f"{where}: {id} is listed already")
-                clips[id] = make_clip(id, folder, label, subset, frames)
+                name = name_below(folder, where, path)
+                clip = make_clip(name, folder, label, subset, frames)
+                if clip.id in clips:
+                    raise UserError(f"{where}: {clip.id} is listed already")
+                clips[clip.id] = clip
         if not any(clip.path.exists() for clip in clips.values()):
             raise UserError(
                 f"{folder}: none of {len(clips)} videos is there, such as {next(iter(clips))}"
@@ -83,11 +84,12 @@ class ListFiles(Given):
         return list(clips.values())
 
 
-def make_clip(id: str, folder: Path, label: int, subset: str, frames: int | None) -> Clip:
-    numbered = numbered_group(Path(id).name)
+def make_clip(name: Path, folder: Path, label: int, subset: str, frames: int | None) -> Clip:
+    id = name.as_posix()
+    numbered = numbered_group(name.name)
     return Clip(
         id=id,
-        path=folder / id,
+        path=folder / name,
         label=label,
         group=f"{label}/{numbered}" if numbered else id,
         subset=subset,
@@ -113,12 +115,13 @@ def parse_list(file: Path) -> list[Listed]:
     return [(where, match[1], None, int(match[2])) for where, _, match in labelled if match]
 
 
-def name_below(folder: Path, where: str, path: str) -> str:
+def name_below(folder: Path, where: str, path: str) -> Path:
     """A listed path as it is below the folder of videos; lists may hold absolute ones."""
-    if not Path(path).is_absolute() and ".." not in Path(path).parts:
-        return Path(path).as_posix()
-    if Path(path).is_relative_to(folder.absolute()):
-        return Path(path).relative_to(folder.absolute()).as_posix()
+    name = Path(path)
+    if name.is_absolute() and name.is_relative_to(folder.absolute()):
+        name = name.relative_to(folder.absolute())
+    if not name.is_absolute() and ".." not in name.parts:
+        return name
     raise UserError(f"{where}: {path} lies outside of {folder}, the folder of videos")
 
 

@@ -65,11 +65,11 @@ class SegmentsCSV(Given):
         """Every segment to train or to test on, with the path that its video has or would have."""
         folder = self._find("videos", [self._videos])
         found = below(folder, 2)
-        found = by_stem(found) | found
+        named = by_stem(found)
         labels = {name: label for label, name in enumerate(self.classes)}
         clips: dict[str, Clip] = {}
         for where, row, subset in self._rows:
-            clip = segment(where, row, subset, labels, folder, found)
+            clip = segment(where, row, subset, labels, folder, named)
             if clip.id in clips:
                 raise UserError(f"{where}: {clip.id} is listed already")
             clips[clip.id] = clip
@@ -97,15 +97,15 @@ def segment(
     subset: str,
     labels: Mapping[str, int],
     folder: Path,
-    found: Mapping[str, str],
+    named: Mapping[str, str],
 ) -> Clip:
-    """The clip of a row; where its video is not `found` by name, it is awaited in the folder."""
+    """The clip of a row; a video that is not `named` so is, or would be, at that path."""
     video, span = row["video"], span_of(where, row)
     if not video or Path(video).is_absolute() or ".." in Path(video).parts:
         raise UserError(f"{where}: video {video!r}; expected a name, or a path below the folder")
     return Clip(
         id=f"{video}/{span.first:g}-{span.after:g}",
-        path=Path(found.get(video) or folder / video),
+        path=Path(named.get(video) or folder / video),
         label=labels[row["label"]],
         group=video,
         subset=subset,

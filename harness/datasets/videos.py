@@ -41,9 +41,12 @@ def below(folder: Path, depth: int = 1) -> dict[str, str]:
 
 
 def by_stem(found: Mapping[str, str]) -> dict[str, str]:
-    """The videos among what was found, by name without folder and suffix."""
-    videos = {name.rpartition("/")[2]: path for name, path in found.items() if is_video(name)}
-    return {name.rpartition(".")[0]: path for name, path in videos.items()}
+    """The videos among what was found, by name without folder and suffix.
+
+    Of several that share it, the first in the order of their full names, on every machine.
+    """
+    names = sorted((name for name in found if is_video(name)), reverse=True)
+    return {name.rpartition("/")[2].rpartition(".")[0]: found[name] for name in names}
 
 
 def place(clips: Sequence[Clip], found: Mapping[str, str], described: str) -> list[Clip]:
