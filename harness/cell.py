@@ -84,7 +84,7 @@ def cell_of(
         "config": config,
         "seed": seed,
         "opens_test": stage != "search",
-        "files": {file.name: sha256_of(file) for file in dataset.files},
+        "files": [[file.name, sha256_of(file)] for file in dataset.files],
         "weights": sha256_of(weights) if weights else None,
         "flow": recipe_of(experiment.data, places).flow.settings(),
         "revisions": {
