@@ -113,6 +113,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not container.streams.video:
             raise Unreadable("no video stream")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise Unreadable("no decoder for its video stream")
         stream.thread_type = "NONE"  # one thread a worker; clips are decoded side by side
         yield container, stream
 
