@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data import cache as layout
-from harness.data.cache import Builder, Cache
+from harness.data import integrity
+from harness.data.cache import Builder, Cache, verify_cache
+from harness.data.integrity import FORMAT
 from harness.errors import UserError
 from harness.files import sha256_of
 
@@ -170,14 +173,39 @@ def test_a_full_disk_is_told_and_leaves_what_can_be_continued(tmp_path, monkeypa
     assert content(tmp_path / "full") == content(tmp_path / "undisturbed")
 
 
+def edit(home, old, new):
+    text = (home / "index.json").read_text()
+    assert old in text
+    (home / "index.json").write_text(text.replace(old, new))
+
+
+def swap(home):
+    """The files of another cache of the same sizes."""
+    builder = Builder(home.parent / "other", KEY)
+    for number, shape in enumerate(SHAPES):
+        builder.append(f"clip {number}", *video(number + 10, shape))
+    finish(builder)
+    (builder.home / "rgb.npy").replace(home / "rgb.npy")
+
+
+def flip(home):
+    content = bytearray((home / "flow.npy").read_bytes())
+    content[-3] ^= 1
+    (home / "flow.npy").write_bytes(content)
+
+
 DAMAGE = {
     "rgb.npy holds": lambda home: cut(home / "rgb.npy", 1),
     "flow.npy holds": lambda home: append(home / "flow.npy", b"x"),
-    "flow.npy": lambda home: (home / "flow.npy").unlink(),
+    "flow.npy: No such file": lambda home: (home / "flow.npy").unlink(),
     "Expecting": lambda home: (home / "index.json").write_text(""),
-    "belongs to another cache": lambda home: (home / "index.json").write_text(
-        (home / "index.json").read_text().replace(KEY, KEY[:16] + "f" * 48)
-    ),
+    "UnicodeDecodeError": lambda home: (home / "index.json").write_bytes(b"\xff"),
+    "no attribute": lambda home: (home / "index.json").write_text("[]"),
+    "belongs to another cache": lambda home: edit(home, KEY, KEY[:16] + "f" * 48),
+    "its format is 1, not": lambda home: edit(home, f'"format": {FORMAT}', '"format": 1'),
+    "index.json is not what was written": lambda home: edit(home, '"frames": 3', '"frames": 2'),
+    "flow.npy is not what was written": flip,
+    "rgb.npy is not what was written": swap,
 }
 
 
@@ -191,3 +219,35 @@ def test_a_damaged_cache_is_refused_with_what_to_delete(tmp_path, said):
     assert said in str(error.value)
     assert str(error.value).startswith(f"{home}: damaged cache (")
     assert "\n" not in str(error.value)
+
+
+def test_a_file_is_hashed_once_and_again_when_it_was_touched(tmp_path, monkeypatch):
+    build(tmp_path)
+    hashed = []
+    monkeypatch.setattr(integrity, "sha256_of", lambda path: hashed.append(path) or sha256_of(path))
+    Cache.open(tmp_path, KEY)
+    assert hashed == []
+    rgb = layout.home(tmp_path, KEY) / "rgb.npy"
+    os.utime(rgb)
+    Cache.open(tmp_path, KEY)
+    Cache.open(tmp_path, KEY)
+    assert hashed == [rgb]
+    for memory in tmp_path.glob("*.checked"):
+        memory.write_text("torn")
+    Cache.open(tmp_path, KEY)
+    assert len(hashed) == 3
+
+
+def test_verify_finds_what_kept_its_size_and_time(tmp_path):
+    build(tmp_path)
+    verify_cache(tmp_path, KEY)
+    rgb = layout.home(tmp_path, KEY) / "rgb.npy"
+    before = rgb.stat()
+    last = rgb.read_bytes()[-1]
+    with rgb.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+    os.utime(rgb, ns=(before.st_atime_ns, before.st_mtime_ns))
+    Cache.open(tmp_path, KEY)
+    with pytest.raises(UserError, match="rgb.npy is not what was written"):
+        verify_cache(tmp_path, KEY)

@@ -25,11 +25,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
@@ -111,6 +113,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not container.streams.video:
             raise Unreadable("no video stream")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise Unreadable("no decoder for its video stream")
         stream.thread_type = "NONE"  # one thread a worker; clips are decoded side by side
         yield container, stream
 
@@ -150,26 +154,47 @@ def _read_all(path: Path, resize: int | None, declared: int) -> Video:
 
 
 def _survey(path: Path, resize: int | None) -> _Survey:
-    first, packets, discarded = None, 0, 0
+    first, packets, discarded, reached = None, 0, 0, Fraction(0)
     with opened(path) as (container, stream):
         for packet in container.demux(stream):
             packets += packet.size > 0
+            reached = max(reached, _end(packet))
             discarded += packet.is_discard  # outside the edit list: decoded, never shown
             if first is None:
                 first = next(iter(packet.decode()), None)
         if first is None:
             raise Unreadable("no frame could be decoded")
         width, height = upright(first)
+        promised = stream.frames or _promised(container, packets, reached)
         return _Survey(
             first=Resize(resize)(first),
             packets=packets - discarded,
-            declared=max(packets, stream.frames) - discarded,
+            declared=max(packets, promised) - discarded,
             fps=float(stream.average_rate or 0),
-            codec=stream.codec_context.name,
+            codec=stream.codec_context.codec.canonical_name,
             width=width,
             height=height,
             packed=stream.codec_context.name == "mpeg4" and stream.codec_context.has_b_frames,
         )
+
+
+def _end(packet: Packet) -> Fraction:
+    """The time in seconds at which the frame of a packet ends."""
+    if packet.pts is None or packet.time_base is None:
+        return Fraction(0)
+    return (packet.pts + (packet.duration or 0)) * packet.time_base
+
+
+def _promised(container: InputContainer, packets: int, reached: Fraction) -> int:
+    """How many frames a file promises that counts none, as Matroska does: by its duration.
+
+    Beside a longer sound track, that says nothing about the pictures.
+    """
+    seconds = Fraction(container.duration or 0, av.time_base)
+    start = Fraction(container.start_time or 0, av.time_base)
+    if len(container.streams) > 1 or not start < reached:
+        return 0
+    return round(packets * seconds / (reached - start))
 
 
 def _read_with_decord(
@@ -224,7 +249,7 @@ def _read_part(path: Path, resize: int | None, span: Span, declared: int, max_lo
         return Video(
             frames=frames,
             decoder=PYAV,
-            codec=stream.codec_context.name,
+            codec=stream.codec_context.codec.canonical_name,
             declared=max(part.promised(len(frames)), declared),
             fps=float(stream.average_rate or 0),
             width=width,
