@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+from harness.data.box import Box
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data import cache as layout
-from harness.data.box import Box
 from harness.data.cache import Builder, Cache, kinds, verify_cache
 from harness.data.tiers import CHANNELS, TIERS
 from harness.errors import UserError

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+# Suffixes of the images that a folder may hold in place of a video.
+IMAGES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Span:

@@ -12,11 +12,10 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
-from harness.data.clip import Span
+from harness.data.clip import IMAGES, Span
 from harness.data.resize import Resize
 from harness.data.video import Unreadable, Video, gather, outside
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}  # what a whole JPEG or PNG ends with
 TAIL = 1024  # bytes in which that is sought: some writers append padding
 
@@ -26,7 +25,7 @@ def frame_files(folder: Path) -> list[Path]:
     images = (
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(("flow_", "."))
+        if path.suffix.lower() in IMAGES and not path.name.startswith(("flow_", "."))
     )
     return sorted((path for path in images if path.is_file()), key=_natural)
 

@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.data.carve import hold_out
-from harness.data.clip import Clip
+from harness.data.clip import IMAGES, Clip
 from harness.datasets.given import Given
 from harness.datasets.mirror import mirrored_labels
 from harness.datasets.roots import inside
-from harness.datasets.videos import IMAGES, SUFFIXES, is_video, numbered_group
+from harness.datasets.videos import SUFFIXES, is_video, numbered_group
 from harness.errors import UserError
 
 

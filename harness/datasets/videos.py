@@ -10,7 +10,6 @@ from harness.data.clip import Clip
 from harness.errors import UserError
 
 SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
-IMAGES = (".jpeg", ".jpg", ".png")
 
 
 def is_video(name: str) -> bool:
