@@ -174,7 +174,9 @@ def test_hue_is_turned_as_in_torchvision(turns, frames):
     ids=["smooth", "narrow", "flat"],
 )
 def test_what_looks_at_levels_is_as_in_torchvision(ours, theirs, frames):
-    assert_within(ours(frames), by_torchvision(theirs, frames), 1)
+    difference = np.abs(ours(frames).astype(int) - by_torchvision(theirs, frames))
+    assert difference.max() <= 1
+    assert difference.mean() < 0.1  # where a quotient is whole but for rounding
 
 
 def test_a_quarter_turn_is_exact_for_frames_and_flow():

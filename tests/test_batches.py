@@ -290,6 +290,17 @@ def test_mixing_depends_on_seed_epoch_and_the_number_of_the_batch(cache):
     assert not set(shares()) & set(shares(seed=2))
 
 
+def test_no_two_draws_of_an_epoch_share_a_stream(cache, monkeypatch):
+    seeds, default_rng = [], np.random.default_rng
+    monkeypatch.setattr(
+        np.random, "default_rng", lambda seed: seeds.append(seed) or default_rng(seed)
+    )
+    made = batches(cache, augmentation=STRONG, batch_size=2)
+    epoch_of(made, 4)
+    assert len(seeds) == len(set(seeds)) == 7 + 1 + len(made)
+    assert {seed[:2] for seed in seeds} == {(1, 4)}
+
+
 def test_testing_is_never_augmented(cache):
     plain = epoch_of(batches(cache, training=False))
     assert_equal(plain, epoch_of(batches(cache, training=False, augmentation=STRONG)))

@@ -52,8 +52,7 @@ def auto_contrast(rgb: Frames) -> Frames:
     """The levels of each colour stretched to 0 .. 255."""
     used = [np.flatnonzero(counts)[[0, -1]] for counts in _histograms(rgb)]
     stretched = [
-        _bytes(np.floor((LEVELS - low) * (255 / (high - low))) if high > low else LEVELS)
-        for low, high in used
+        _bytes((LEVELS - low) * 255 // (high - low) if high > low else LEVELS) for low, high in used
     ]
     return _look_up(rgb, np.stack(stretched, axis=-1))
 
