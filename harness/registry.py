@@ -48,6 +48,9 @@ class Registry(Mapping[str, Any]):
         self.kind = kind
         self._own = targets
 
+    def __repr__(self) -> str:
+        return f"Registry({self.kind!r})"
+
     @cached_property
     def _targets(self) -> dict[str, str]:
         installed = {e.name: e.value for e in entry_points(group=f"harness.{self.kind}")}

@@ -74,3 +74,9 @@ def test_rescaling_multiplies_displacements_up_to_the_bound(codes, x, y, bound):
 def test_rescaling_commutes_with_mirroring_and_leaves_stillness(codes, x, y):
     np.testing.assert_array_equal(mirror(rescale(codes, x, y)), rescale(mirror(codes), x, y))
     assert ((rescale(codes, x, y) == ZERO) >= (codes == ZERO)).all()
+
+
+def test_exact_codes_of_a_picture_of_half_the_width():
+    codes = np.array([[[[ZERO + 100, ZERO + 100]]]], np.uint8)
+    assert rescale(codes, 0.5, 1.0).tolist() == [[[[ZERO + 50, ZERO + 100]]]]
+    assert rescale(codes, 2.0, 1.0).tolist() == [[[[255, ZERO + 100]]]]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from harness.flow.codes import ZERO, decode, encode, mirror
-from harness.flow.stacks import bidirectional, rescale, trajectory
+from harness.flow.stacks import bidirectional, trajectory
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(1, 7), st.just(2))
 WINDOWS = SHAPES.flatmap(lambda s: arrays(np.uint8, s, elements=st.integers(1, 255)))
@@ -88,30 +88,3 @@ def test_both_directions_lead_away_from_the_middle_frame(positions):
         assert ahead[row].tolist() == list(range(middle, window[-1] + 1))
         # The backward field t starts at frame t + 1: the first one at the middle frame.
         assert (behind[row] + 1).tolist() == list(range(middle, window[0], -1))
-
-
-@given(window=WINDOWS, bound=st.floats(1, 40), x=st.floats(0.1, 4), y=st.floats(0.1, 4))
-def test_displacements_grow_with_the_picture(window, bound, x, y):
-    scaled = decode(window, bound) * np.array([x, y], np.float32)
-    error = decode(rescale(window, x, y), bound) - np.clip(scaled, -bound, bound)
-    assert np.abs(error).max() <= bound / 254 * (1 + 1e-4)
-
-
-@given(window=WINDOWS)
-def test_a_picture_of_the_same_size_has_the_same_flow(window):
-    np.testing.assert_array_equal(rescale(window, 1.0, 1.0), window)
-
-
-@given(x=st.floats(0.01, 100), y=st.floats(0.01, 100))
-def test_no_motion_stays_none_and_codes_stay_codes(x, y):
-    codes = np.arange(1, 256, dtype=np.uint8).repeat(2).reshape(1, 1, 255, 2)
-    scaled = rescale(codes, x, y)
-    assert scaled[0, 0, ZERO - 1].tolist() == [ZERO, ZERO]
-    assert scaled.min() >= 1
-    np.testing.assert_array_equal(rescale(mirror(codes), x, y), mirror(scaled))
-
-
-def test_exact_codes_of_a_picture_of_half_the_width():
-    codes = np.array([[[[ZERO + 100, ZERO + 100]]]], np.uint8)
-    assert rescale(codes, 0.5, 1.0).tolist() == [[[[ZERO + 50, ZERO + 100]]]]
-    assert rescale(codes, 2.0, 1.0).tolist() == [[[[255, ZERO + 100]]]]

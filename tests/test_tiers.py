@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from harness.data.box import Box
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.augment.box import Box
 from harness.data import cache as layout
 from harness.data.cache import Builder, Cache, kinds, verify_cache
 from harness.data.tiers import CHANNELS, TIERS

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from harness.flow.codes import ZERO, decode, encode
+from harness.flow.codes import decode, encode
 
 
 def trajectory(
@@ -51,20 +51,3 @@ def bidirectional(
     """
     middle = windows.shape[-1] // 2
     return windows[..., middle:], windows[..., :middle][..., ::-1]
-
-
-def rescale(
-    codes: UInt8[np.ndarray, "*fields height width 2"], scale_x: float, scale_y: float
-) -> UInt8[np.ndarray, "*fields height width 2"]:
-    """The codes of fields whose pictures were resized by these factors: new size over old size.
-
-    Displacements grow with the picture, and are cut at the bound again; no motion stays none.
-    """
-    tables = [_scaled(scale) for scale in (scale_x, scale_y)]
-    rows = codes.reshape(1, -1, 2)
-    return cv2.LUT(rows, np.stack(tables, axis=-1)[None]).reshape(codes.shape)
-
-
-def _scaled(scale: float) -> UInt8[np.ndarray, "256"]:
-    steps = np.rint((np.arange(256) - ZERO) * scale)
-    return (np.clip(steps, -127, 127) + ZERO).astype(np.uint8)
