@@ -4,9 +4,9 @@ Each has an option on the command line and an environment variable; the option w
 """
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from harness.errors import UserError
 
@@ -24,15 +24,15 @@ class Places:
     cache: Path = field(default_factory=lambda: Path(os.environ.get("HARNESS_CACHE", "cache")))
     runs: Path = field(default_factory=lambda: Path(os.environ.get("HARNESS_RUNS", "runs")))
 
-    def find(self, key: str, name: str, accept: Callable[[Path], bool] = Path.is_file) -> Path:
-        """What a setting names: relative to here, to the runs, or to a data root.
+    def find(self, key: str, name: str, kind: Literal["file", "folder"] = "file") -> Path:
+        """What the setting `key` names: relative to here, to the runs, or to a data root.
 
-        Raises UserError, which names the setting `key`, if there is nothing of that kind.
+        Raises UserError, which tells where it was looked for, if there is nothing of that kind.
         """
+        accept = {"file": Path.is_file, "folder": Path.is_dir}[kind]
         tried = [Path(name), self.runs / name, *(root / name for root in self.data)]
         for path in tried:
             if accept(path):
                 return path
-        kind = "folder" if accept is Path.is_dir else "file"
         where = ", ".join(str(path) for path in tried)
         raise UserError(f"{key}: no such {kind} {name!r}; put it where it is looked for: {where}")

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.augment import CROPS, DISTORTIONS, MIXES
 from harness.augment.augmentation import Augmentation
@@ -77,9 +76,10 @@ def recipe_of(data: Data, places: Places) -> Recipe:
     """
     flow = data.flow
     options = bind(FLOWS, flow.name, flow.options)
-    for key, accept in (("weights", Path.is_file), ("folder", Path.is_dir)):
+    kinds: dict[str, Literal["file", "folder"]] = {"weights": "file", "folder": "folder"}
+    for key, kind in kinds.items():
         if options.get(key) is not None:
-            options[key] = str(places.find(f"data.flow.{key}", options[key], accept))
+            options[key] = str(places.find(f"data.flow.{key}", options[key], kind))
     fixed = {f.name: getattr(flow, f.name) for f in fields(flow) if f.name != "options"}
     recipe = FlowRecipe(options=options, **fixed)
     return Recipe(resize=data.resize, flow=recipe, store=data.store)

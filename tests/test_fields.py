@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from harness.data.decode import decode as decode_video
 from harness.errors import UserError
 from harness.flow import FLOWS
 from harness.flow import fields as module
@@ -20,15 +21,16 @@ def flow_of(frames, kind="flow", **recipe):
     return decode(fields(frames, made)[kind], made.bound)
 
 
-def fixed(monkeypatch, field):
+def fixed(monkeypatch, field, bound=20.0):
     """Every method finds this field."""
     monkeypatch.setattr(module, "FLOWS", {"fixed": lambda: lambda *_: field})
-    return FlowRecipe(name="fixed", mean="subtract")
+    return FlowRecipe(name="fixed", mean="subtract", bound=bound)
 
 
 @pytest.mark.parametrize("constant", [(3.7, -0.3), (0.1, 19.99), (0, 0)])
 def test_a_constant_is_its_own_mean_exactly(monkeypatch, constant):
-    recipe = fixed(monkeypatch, np.full((37, 53, 2), constant, np.float32))
+    field = np.full((37, 53, 2), constant, np.float32)
+    recipe = fixed(monkeypatch, field, bound=1e-6)  # so that any remainder is seen
     codes = fields(np.zeros((4, 37, 53, 3), np.uint8), recipe)["flow"]
     assert codes.shape == (3, 37, 53, 2)
     assert (codes == 128).all()
@@ -158,3 +160,17 @@ def test_known_motion_tells_what_a_recipe_takes_away():
 
 def test_known_motion_has_nothing_to_tell_of_flow_that_is_read():
     assert known_motion(FlowRecipe(name="images")) == []
+
+
+def test_on_real_video_a_still_camera_stays_and_a_moving_one_is_removed(real_clips):
+    """The ground of UT-Interaction is plain, and the people on it have the better corners."""
+    still = sorted((real_clips / "ut_interaction/push").glob("*.avi"))[0]
+    moving = sorted((real_clips / "hmdb51_samples/cartwheel").glob("*.avi"))[0]
+    kept, removed = {}, {}
+    for video in (still, moving):
+        frames = decode_video(video, 120).frames[:30]
+        for found, camera in ((kept, "keep"), (removed, "remove")):
+            flow = flow_of(frames, camera=camera, bound=8.0)
+            found[video] = np.median(np.linalg.norm(flow, axis=-1))
+    assert removed[still] < 0.1
+    assert removed[moving] < 0.5 * kept[moving]

@@ -18,10 +18,11 @@ from jaxtyping import Float, Float32, UInt8
 
 from harness.flow.grey import grey
 
-CORNERS, QUALITY, DISTANCE = 500, 0.01, 4  # how many, how good at least, how far apart in pixels
+CORNERS, DISTANCE = 500, 4  # how many at most, and how far apart in pixels
+QUALITY = 0.001  # of the best one: plain ground must be heard, too, not the people on it alone
 MATCHES = 12  # at least; four would fit any four
 AGREE = 0.5  # of the matches must; in noise it is a fifth or less
-ACCURACY = 1.0  # pixels between a match and what a homography makes of it
+ACCURACY = 0.5  # pixels between a match and what a homography makes of it
 
 
 def without_camera(

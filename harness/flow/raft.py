@@ -77,11 +77,9 @@ def _network(path: Path, variant: str) -> Any:
     network = {"small": raft_small, "large": raft_large}[variant]()
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:
-        said = str(error).splitlines()[0]
-        raise UserError(
-            f"flow 'raft': {path.name} is not the state dict of torchvision's raft_{variant} ({said})"
-        ) from None
+    except Exception as error:  # whatever the unpickler makes of another file
+        wanted = f"the state dict of torchvision's raft_{variant}"
+        raise UserError(f"flow 'raft': {path.name} is not {wanted}") from error
     return network.eval()
 
 
