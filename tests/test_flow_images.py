@@ -327,5 +327,5 @@ def test_a_missing_folder_is_one_line(tmp_path):
 
 def test_the_folders_name_is_no_part_of_the_hash():
     options = {"folder": "anywhere"}
-    settings = Recipe(resize=None, flow=FlowRecipe(name="images", options=options)).settings()
+    settings = Recipe(resize=None, flow=FlowRecipe(name="images", options=options)).settings("raw")
     assert settings["flow"]["options"] == {"image_bound": 20.0, "zero": 127.5}

@@ -47,7 +47,7 @@ def _hashes(
     for id, path in paths.items():
         try:
             files, place = files_of(path), str(path.absolute())
-            stamp = _stamp(files)
+            stamp = _stamp(path, files)
             if known.get(place, [])[:-1] != stamp:
                 known[place] = [*stamp, _hash(path, files)]
                 learned = True
@@ -63,7 +63,7 @@ def _hashes(
 
 def size(path: Path) -> int:
     """Bytes of a file, or of the frames in a folder; OSError where there is neither."""
-    return _stamp(frames_of(path))[0]
+    return sum(file.stat().st_size for file in frames_of(path))
 
 
 def hash_of(path: Path) -> str:
@@ -87,10 +87,10 @@ def flow_of(home: Path) -> list[Path]:
     return [*found.x, *found.y]
 
 
-def _stamp(files: Sequence[Path]) -> list[int]:
-    stats = [file.stat() for file in files]
-    times = [stat.st_mtime_ns for stat in stats]
-    return [sum(stat.st_size for stat in stats), max(times, default=0), len(stats)]
+def _stamp(path: Path, files: Sequence[Path]) -> list[Any]:
+    """What is compared to tell whether a file, or any in a folder, has changed or has moved."""
+    facts = [(file.name, (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
+    return list(facts[0][1:]) if files == [path] else [digest(facts)]
 
 
 def _hash(path: Path, files: Sequence[Path]) -> str:
