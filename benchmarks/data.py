@@ -1,6 +1,6 @@
 """What data costs a training: the project's cached loop beside the usual ways, on the same clips.
 
-    python benchmarks/data.py [--visits 240] [--rounds 3] [--data FOLDER]
+    python benchmarks/data.py [--visits 240] [--rounds 3] [--epochs 50] [--data FOLDER]
 
 The clips are UT-Interaction's real AVIs where FOLDER (HARNESS_TEST_DATA by default) has them, else
 moving_shapes, written at 240 pixels. Every variant trains the same small two-stream network (one
@@ -71,7 +71,7 @@ def main() -> None:
         print("\n".join(setting(bench)), flush=True)
         rounds = [[measure(variant, bench) for variant in VARIANTS] for _ in range(options.rounds)]
         print(markdown(table(rounds, bench.visits)), flush=True)
-        for line in (flow_cost(bench), *sharing(bench), *growth(bench)):
+        for line in (flow_cost(bench), *sharing(bench), *growth(bench, options.epochs)):
             print(line, flush=True)
 
 
@@ -79,6 +79,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--visits", type=int, default=240, help="clip visits of each training")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=50, help="of the look at memory")
     parser.add_argument("--data", type=Path, default=os.environ.get("HARNESS_TEST_DATA", "data"))
     return parser.parse_args()
 

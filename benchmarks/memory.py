@@ -11,8 +11,8 @@ from typing import Any
 from measure import mapped_bytes, private_bytes, side_by_side
 from variants import Bench, loader_of, module_of, training
 
-EPOCHS = 50
 VISITS = 16  # clips of an epoch, where only the number of epochs matters
+SHARES = (0.04, 0.2, 0.5, 1)  # of the epochs, after which the memory is told
 
 
 def sharing(bench: Bench) -> Iterator[str]:
@@ -35,19 +35,19 @@ def _train_and_look(bench: Bench, barrier: Any) -> dict[str, int]:
     return held
 
 
-def growth(bench: Bench) -> Iterator[str]:
+def growth(bench: Bench, epochs: int) -> Iterator[str]:
     """The private memory of one training, epoch by epoch."""
-    [sizes] = side_by_side([partial(_train_long, replace(bench, visits=VISITS))])
-    chosen = (2, 10, 25, EPOCHS)
-    yield f"private memory of a training of {EPOCHS} epochs: " + ", ".join(
+    [sizes] = side_by_side([partial(_train_long, replace(bench, visits=VISITS), epochs)])
+    chosen = sorted({max(1, round(share * epochs)) for share in SHARES})
+    yield f"private memory of a training of {epochs} epochs: " + ", ".join(
         f"epoch {epoch} {sizes[epoch - 1] / 1e6:.1f} MB" for epoch in chosen
     )
 
 
-def _train_long(bench: Bench) -> list[int]:
+def _train_long(bench: Bench, epochs: int) -> list[int]:
     sizes: list[int] = []
     module = module_of(bench)
     module.on_train_epoch_end = lambda: sizes.append(private_bytes())
     with TemporaryDirectory() as folder:
-        training(loader_of(bench, module), module, Path(folder), EPOCHS)()
+        training(loader_of(bench, module), module, Path(folder), epochs)()
     return sizes

@@ -48,12 +48,16 @@ class Cache:
     `hash` identifies the data for good: sources, settings and which videos were quarantined.
     """
 
-    def __init__(self, index: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, place: Path, index: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    ) -> None:
+        self.place = place
+        self.key: str = index["key"]
         self.hash: str = index["hash"]
         self.bound: float = index["settings"]["flow"]["bound"]
         self.ids: list[str] = sorted(index["clips"])
         self.quarantined: dict[str, str] = index["quarantined"]
-        self._clips = index["clips"]
+        self.facts: dict[str, dict[str, Any]] = index["clips"]
         self._arrays = arrays
 
     @classmethod
@@ -77,11 +81,11 @@ class Cache:
             raise UserError(f"{place}: damaged cache ({damage}); delete this folder and run again")
         # Plain arrays: a slice of a memmap costs eight times as much.
         maps = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in CHANNELS}
-        return cls(index, {name: np.asarray(array) for name, array in maps.items()})
+        return cls(place, index, {name: np.asarray(array) for name, array in maps.items()})
 
     def shape(self, id: str) -> tuple[int, int, int]:
         """A video's frames, height and width."""
-        clip = self._clips[id]
+        clip = self.facts[id]
         return clip["frames"], clip["height"], clip["width"]
 
     def cut(
@@ -101,7 +105,7 @@ class Cache:
         return self._view("flow", id, (frames - 1, height, width))
 
     def _view(self, name: str, id: str, shape: tuple[int, int, int]) -> np.ndarray:
-        start, length = self._clips[id][name], prod(shape) * CHANNELS[name]
+        start, length = self.facts[id][name], prod(shape) * CHANNELS[name]
         return self._arrays[name][start : start + length].reshape(*shape, CHANNELS[name])
 
 
