@@ -176,6 +176,42 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(here, tmp_path, words, mess
     assert len([line for line in done.stderr.splitlines() if line.startswith("harness: ")]) == 1
 
 
+def flow_images(folder, clips, count):
+    """Still flow in the layout of dense_flow."""
+    for clip in clips:
+        home = folder / clip["id"].rsplit(".", 1)[0]
+        home.mkdir(parents=True)
+        for number in range(1, count + 1):
+            for axis in "xy":
+                still = np.full((32, 32), 128, np.uint8)
+                cv2.imwrite(str(home / f"flow_{axis}_{number:05d}.jpg"), still)
+
+
+def test_import_flow_says_which_clips_lack_flow_and_then_how_to_use_it(here, tmp_path):
+    assert here("data", "prepare", "moving_shapes", *SMALL).returncode == 0
+    clips = rows_of(here("data", "list", "moving_shapes", *SMALL, "-f", "json"))
+    folder = tmp_path / "data" / "flow"
+    flow_images(folder, clips[2:], 5)
+    flow_images(folder, clips[1:2], 3)
+    given = ("data", "import-flow", "moving_shapes", folder, *SMALL, "-f", "json")
+    done = here(*given)
+    assert done.returncode == 1
+    assert "2 of 12 clips have no usable flow" in done.stderr
+    problems = {row["id"]: row["problem"] for row in json.loads(done.stdout)}
+    assert set(problems) == {clips[0]["id"], clips[1]["id"]}
+    assert problems[clips[1]["id"]] == "3 images of x, 5 fields expected"
+    for clip in clips[:2]:
+        shutil.rmtree(folder / clip["id"].rsplit(".", 1)[0], ignore_errors=True)
+    flow_images(folder, clips[:2], 5)
+    assert len(rows_of(here(*given, "--all"))) == 12
+    assert rows_of(here(*given)) == []
+    assert "flow: {name: images, folder: flow}" in here(*given).stderr
+    assert here("data", "import-flow", "moving_shapes", "nowhere", *SMALL).returncode == 2
+    use = ("--set", "flow={name: images, folder: flow}")
+    [row] = rows_of(here("data", "prepare", "moving_shapes", *SMALL, *use, "-f", "json"))
+    assert row["quarantined"] == 0
+
+
 def flow_tiles(image):
     """The lower row of a sheet without the legend, and of that what is coloured."""
     tiles = image[-(SHORTEST + GAP) : -GAP, :-WHEEL]

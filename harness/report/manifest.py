@@ -40,6 +40,19 @@ def unusable(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["status"] not in GOOD]
 
 
+def survey_table(rows: Sequence[Row], *, everything: bool = False) -> Table:
+    """The clips whose flow images do not fit; all of them if `everything`."""
+    names = ("dataset", "id", "class", "layout", "x", "y", "fields", "size", "problem")
+    shown = [
+        {**row, "size": row["size"] and "x".join(map(str, reversed(row["size"])))}
+        for row in rows
+        if everything or row["problem"]
+    ]
+    layouts = Counter(row["layout"] for row in rows if not row["problem"])
+    found = ", ".join(f"{count} as {name}" for name, count in layouts.most_common())
+    return _table(names, shown, (f"{len(rows)} clips, usable: {found or 'none'}",))
+
+
 def summaries_table(rows: Sequence[Row]) -> Table:
     """A line for each prepared data set."""
     names = ("videos", "frames", "quarantined", "reasons", "bytes", "seconds", "cache", "hash")
