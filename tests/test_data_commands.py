@@ -232,6 +232,14 @@ def test_the_flow_of_a_sheet_has_the_colour_of_the_motion(here, tmp_path, way, s
     assert max(channels[c] for c in weak) < 100, channels
 
 
+def test_show_checks_the_flow_method_on_known_motion(here):
+    done = here("data", "show", "moving_shapes", "test/up", *SMALL, "-f", "json")
+    rows = json.loads(done.stdout)
+    assert {row["scene"] for row in rows} == {"whole picture", "disc alone"}
+    moved = [row for row in rows if row["scene"] == "whole picture"]
+    assert all(row["ratio"] == pytest.approx(1, abs=0.2) for row in moved)
+
+
 def test_a_sheet_is_the_same_from_the_cache(here, tmp_path):
     show = ("data", "show", "moving_shapes", "--count", "3", *SMALL)
     assert here(*show, "-o", "decoded.png").returncode == 0

@@ -24,21 +24,31 @@ def command(
     output: Image = Path("contact_sheet.png"),
     data: o.Data = None,
     cache: o.Cache = o.CACHE_DEFAULT,
+    format: o.Format = None,
 ) -> None:
     """Draw a contact sheet: frames, the flow between them in colours, and what the colours mean.
+
+    Prints besides how well the flow method finds motion that is known.
 
     Example: `harness data show moving_shapes test/red_up/00000 --set resize=112 -o sheet.png`
     """
     from harness.cli.display import display
+    from harness.cli.output import check_format, emit
     from harness.data.sheet import sheets, write_png
+    from harness.flow.known_motion import known_motion
     from harness.planning.data_sections import data_sections
     from harness.planning.pictures import pictures
+    from harness.report.motion import motion_table
 
+    check_format(format)
     places = o.places(data, cache)
-    shown = []
+    sections, shown = data_sections(dataset, set_ or [], places), []
     with display() as watcher:
-        for section in data_sections(dataset, set_ or [], places):
+        for section in sections:
             section.dataset.write(watcher.preparing)
             shown += pictures(section, clip, places)
     write_png(output, sheets(shown, count))
     print(f"wrote {output}", file=sys.stderr)
+    flows = {repr(s.recipe.flow): s.recipe.flow for s in sections}
+    for flow in flows.values():
+        emit(motion_table(known_motion(flow), flow.name), format, None)
