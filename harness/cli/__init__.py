@@ -15,6 +15,7 @@ import typer
 from harness.errors import UserError
 
 COMMANDS = ("run", "sweep", "ablate", "board", "runs", "show", "doctor", "schema", "demo")
+GROUPS = ("data",)  # folders of commands, each with COMMANDS and SUMMARY of its own
 SUMMARY = """Benchmark two-stream video networks: YAML in, trained models and a leaderboard out.
 
 Start with `harness demo`, or `harness run experiments/moving_shapes/late_average.yaml`.
@@ -22,15 +23,23 @@ Start with `harness demo`, or `harness run experiments/moving_shapes/late_averag
 
 
 def app() -> typer.Typer:
+    commands = _commands("harness.cli", COMMANDS, SUMMARY)
+    for name in GROUPS:
+        group: Any = import_module(f"harness.cli.{name}")
+        commands.add_typer(_commands(group.__name__, group.COMMANDS, group.SUMMARY), name=name)
+    return commands
+
+
+def _commands(package: str, names: Sequence[str], summary: str) -> typer.Typer:
     commands = typer.Typer(
-        help=SUMMARY,
+        help=summary,
         no_args_is_help=True,
         rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for name in COMMANDS:
-        module: Any = import_module(f"harness.cli.{name}")
+    for name in names:
+        module: Any = import_module(f"{package}.{name.replace('-', '_')}")
         commands.command(name)(module.command)
     return commands
 

@@ -6,8 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+)
 from rich.progress import TimeRemainingColumn as Remaining
+from rich.text import Text
 
 from harness.cell import Cell
 from harness.results.record import Record
@@ -30,9 +39,11 @@ class Lines:
     def __init__(self) -> None:
         self.reused = 0
         self._next = 0.0
+        self._what = ""
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        if time.monotonic() >= self._next or done == total:
+        if what != self._what or time.monotonic() >= self._next or done == total:
+            self._what = what
             self._next = time.monotonic() + SECONDS_BETWEEN_LINES
             self._say(f"{what}: {done}/{total}")
 
@@ -53,6 +64,14 @@ class Lines:
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+
+class Rate(ProgressColumn):
+    """How many a second; nothing before that is known."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.3g}/s" if speed else "", style="progress.data.speed")
 
 
 class Bars(Lines):
@@ -96,6 +115,7 @@ def display() -> Iterator[Lines]:
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate(),
         Remaining(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -1,6 +1,5 @@
 """What the commands that train have in common: their options, and how they end."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -116,7 +115,7 @@ def settings_of(given: Launching) -> "Settings":
     from harness.train.tracking import wandb_mode
 
     return Settings(
-        workers=given.workers or max(1, cores() // given.threads),
+        workers=given.workers or max(1, o.cores() // given.threads),
         threads=given.threads,
         device=given.device,
         wandb=wandb_mode(given.wandb),
@@ -125,13 +124,6 @@ def settings_of(given: Launching) -> "Settings":
 
 def places_of(given: Launching) -> "Places":
     return o.places(given.data, given.cache, given.runs)
-
-
-def cores() -> int:
-    """The cores that this process may use, which a cluster's scheduler may have cut down."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def exit_code_of_stop() -> int:

@@ -6,12 +6,21 @@ from typing import Annotated
 
 import typer
 
+from harness.errors import UserError
 from harness.places import Places
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The YAML file.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given several times."),
+]
+Dataset = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="A data set's name, or an experiment or sweep file."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="FIELD=VALUE", help="Keep what has this value in this field."),
 ]
 Data = Annotated[
     str | None,
@@ -27,6 +36,9 @@ Runs = Annotated[
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", "-w", min=1, help="Trainings at once [default: cores].")
+]
+Processes = Annotated[
+    int | None, typer.Option("--workers", "-w", min=1, help="Files at once [default: cores].")
 ]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Torch threads per training.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, gpu, ... as Lightning names it.")]
@@ -45,8 +57,30 @@ CACHE_DEFAULT = Path("cache")
 RUNS_DEFAULT = Path("runs")
 
 
-def places(data: str | None, cache: Path, runs: Path) -> Places:
+def places(data: str | None, cache: Path, runs: Path = RUNS_DEFAULT) -> Places:
     if data is None:
         return Places(cache=cache, runs=runs)
     roots = tuple(Path(part) for part in data.split(os.pathsep) if part)
     return Places(data=roots, cache=cache, runs=runs)
+
+
+def processes(workers: int | None) -> int:
+    return workers or cores()
+
+
+def cores() -> int:
+    """The cores that this process may use, which a cluster's scheduler may have cut down."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def conditions(where: list[str] | None, example: str) -> dict[str, str]:
+    """`--where` as fields and the values that they must have."""
+    found = {}
+    for text in where or []:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"--where {text!r}: expected field=value, for example {example}")
+        found[key] = value
+    return found

@@ -31,6 +31,11 @@ FACTS = {  # columns, and what the cache calls them
 VERIFIED_SIZE = 32  # pixels that a verified frame keeps; it is decoded at its own size
 
 
+def annotated(clips: Sequence[Clip]) -> list[Row]:
+    """What is known of clips before any file is opened."""
+    return [row(clip, {}, "") | {"status": "not prepared"} for clip in clips]
+
+
 def manifest(clips: Sequence[Clip], cache: Cache) -> list[Row]:
     """A row for each clip, in their order; all of them have to be in the cache or quarantined."""
     return [
@@ -74,7 +79,7 @@ def row(clip: Clip, facts: Mapping[str, Any], reason: str) -> Row:
     return {
         "id": clip.id,
         "subset": clip.subset,
-        "class": clip.label,
+        "label": clip.label,
         "group": clip.group,
         "status": "quarantined" if reason else "ok",
         "reason": reason,

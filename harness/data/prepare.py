@@ -24,7 +24,7 @@ from harness.data.decode import decode
 from harness.data.pool import Lost, Pool
 from harness.data.recipe import Recipe
 from harness.data.room import NOTHING, choose, need_of, probe, require
-from harness.data.sources import size, source_hashes
+from harness.data.sources import remembered_hashes, size, source_hashes
 from harness.data.tiers import TIERS
 from harness.data.video import Unreadable, plain
 from harness.errors import UserError
@@ -65,8 +65,8 @@ def prepare(
         UserError: no video is readable, the disk is too small or full, or the cache is damaged.
     """
     sources = source_hashes(clips, folder, progress)
-    every = {tier: digest(recipe.settings(tier) | {"sources": sources}) for tier in TIERS}
-    keys = {tier: key for tier, key in every.items() if recipe.store in ("auto", tier)}
+    every = _keys(recipe, sources)
+    keys = _wanted(every, recipe)
     cache = _complete(folder, keys)
     if cache is not None:
         return cache
@@ -82,6 +82,12 @@ def prepare(
         return Cache.open(folder, builder.key)
 
 
+def prepared(clips: Sequence[Clip], recipe: Recipe, folder: Path) -> Cache | None:
+    """The cache that `prepare` would return, if that is complete and no file has to be read."""
+    sources = remembered_hashes(clips, folder)
+    return None if sources is None else _complete(folder, _wanted(_keys(recipe, sources), recipe))
+
+
 def work(clip: Clip, *, recipe: Recipe, tier: str) -> Prepared | str:
     """In a worker: decode a video, compute its flow and pack both, or say why not."""
     try:
@@ -94,6 +100,15 @@ def work(clip: Clip, *, recipe: Recipe, tier: str) -> Prepared | str:
         return "not enough memory"
     pieces = {kind: TIERS[tier].pack(array) for kind, array in arrays.items()}
     return Prepared(entry=facts, pieces=pieces)
+
+
+def _keys(recipe: Recipe, sources: Mapping[str, Any]) -> dict[str, str]:
+    """The key of the cache in each tier."""
+    return {tier: digest(recipe.settings(tier) | {"sources": sources}) for tier in TIERS}
+
+
+def _wanted(keys: Mapping[str, str], recipe: Recipe) -> dict[str, str]:
+    return {tier: key for tier, key in keys.items() if recipe.store in ("auto", tier)}
 
 
 def _complete(folder: Path, keys: Mapping[str, str]) -> Cache | None:

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,49 +17,86 @@ from harness.flow import layouts
 Files = Callable[[Path], Sequence[Path]]
 
 
+class Memory:
+    """Hashes that are remembered in a file: who knows path, size and time need not read again."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._known = json.loads(file.read_text()) if file.exists() else {}
+        self._learned = False
+
+    def recall(self, path: Path, files: Sequence[Path]) -> str | None:
+        *stamp, found = self._known.get(str(path.absolute()), [None])
+        return found if stamp == _stamp(path, files) else None
+
+    def learn(self, path: Path, files: Sequence[Path]) -> str:
+        found = _hash(path, files)
+        self._known[str(path.absolute())] = [*_stamp(path, files), found]
+        self._learned = True
+        return found
+
+    def save(self) -> None:
+        """Unless nothing is new, or nothing can be written here."""
+        read_only = self.file.parent.exists() and not os.access(self.file.parent, os.W_OK)
+        if self._learned and not read_only:
+            write_json(self.file, self._known)
+
+
 def source_hashes(clips: Sequence[Clip], folder: Path, progress: Progress) -> dict[str, Any]:
     """What tells each clip's frames, and flow that was computed elsewhere, from any other, by id.
 
-    `folder` keeps what is remembered: a file whose path, size and time are known is not read again.
+    `folder` keeps what is remembered. A sha256 is "" where there is nothing to read.
     """
-    paths = {clip.id: clip.path for clip in clips}
-    given = {clip.id: clip.flow for clip in clips if clip.flow is not None}
-    videos = _hashes(paths, frames_of, folder / "hashes.json", progress, "videos hashed")
-    flows = _hashes(given, flow_of, folder / "flow_hashes.json", progress, "flow images hashed")
-    return {clip.id: _identity(clip, videos[clip.id], flows.get(clip.id)) for clip in clips}
+    found = {}
+    for kind, (paths, files_of, memory) in _kinds(clips, folder).items():
+        hashes = found[kind] = dict.fromkeys(paths, "")
+        for done, (id, path) in enumerate(paths.items(), start=1):
+            with suppress(OSError):  # decoding it will tell the reason
+                files = files_of(path)
+                known = memory.recall(path, files)
+                hashes[id] = known or memory.learn(path, files)
+                if known is None:
+                    progress(done, len(paths), f"{kind} hashed")
+        memory.save()
+    return _identities(clips, found)
 
 
-def _identity(clip: Clip, video: str, flow: str | None) -> dict[str, Any]:
-    more = {
-        "declared": clip.declared,
-        "span": asdict(clip.span) if clip.span else None,
-        "flow": flow,
+def remembered_hashes(clips: Sequence[Clip], folder: Path) -> dict[str, Any] | None:
+    """The same without reading any file; None if one had to be read."""
+    found: dict[str, dict[str, str]] = {}
+    for kind, (paths, files_of, memory) in _kinds(clips, folder).items():
+        found[kind] = dict.fromkeys(paths, "")
+        for id, path in paths.items():
+            with suppress(OSError):
+                known = memory.recall(path, files_of(path))
+                if known is None:
+                    return None
+                found[kind][id] = known
+    return _identities(clips, found)
+
+
+def _kinds(clips: Sequence[Clip], folder: Path) -> dict[str, tuple[dict[str, Path], Files, Memory]]:
+    videos = {clip.id: clip.path for clip in clips}
+    flows = {clip.id: clip.flow for clip in clips if clip.flow is not None}
+    return {
+        "videos": (videos, frames_of, Memory(folder / "hashes.json")),
+        "flow images": (flows, flow_of, Memory(folder / "flow_hashes.json")),
     }
-    return {"sha256": video} | {key: value for key, value in more.items() if value is not None}
 
 
-def _hashes(
-    paths: Mapping[str, Path], files_of: Files, memory: Path, progress: Progress, what: str
-) -> dict[str, str]:
-    """The sha256 of each file, or the digest of a folder's; "" where there is none to read."""
-    known = json.loads(memory.read_text()) if paths and memory.exists() else {}
-    learned = False
-    found: dict[str, str] = {}
-    for id, path in paths.items():
-        try:
-            files, place = files_of(path), str(path.absolute())
-            stamp = _stamp(path, files)
-            if known.get(place, [])[:-1] != stamp:
-                known[place] = [*stamp, _hash(path, files)]
-                learned = True
-                progress(len(found) + 1, len(paths), what)
-            found[id] = known[place][-1]
-        except OSError:  # decoding it will tell the reason
-            found[id] = ""
-    read_only = memory.parent.exists() and not os.access(memory.parent, os.W_OK)
-    if learned and not read_only:
-        write_json(memory, known)
-    return found
+def _identities(
+    clips: Sequence[Clip], found: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, Any]]:
+    def identity(clip: Clip) -> dict[str, Any]:
+        more = {
+            "declared": clip.declared,
+            "span": asdict(clip.span) if clip.span else None,
+            "flow": found["flow images"].get(clip.id),
+        }
+        known = {key: value for key, value in more.items() if value is not None}
+        return {"sha256": found["videos"][clip.id]} | known
+
+    return {clip.id: identity(clip) for clip in clips}
 
 
 def size(path: Path) -> int:

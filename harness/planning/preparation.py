@@ -1,0 +1,71 @@
+"""Preparing a data section for its own sake, with an account of it before and after."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+from harness.data.manifest import manifest, write_manifest
+from harness.data.prepare import prepare
+from harness.places import Places
+from harness.planning.data_sections import DataSection
+
+
+class Watcher(Protocol):
+    """Who is told how far it is."""
+
+    def preparing(self, done: int, total: int, what: str) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+def prepare_section(
+    section: DataSection,
+    places: Places,
+    workers: int,
+    watcher: Watcher,
+    manifest_path: Path | None = None,
+) -> dict[str, Any]:
+    """Make the cache of a section's clips and write their manifest; the account of it, flat.
+
+    The manifest lies beside the cache unless `manifest_path` says otherwise.
+    """
+    began = perf_counter()
+    section.dataset.write(watcher.preparing)
+    watcher.note(announcement(section))
+    cache = prepare(
+        section.clips,
+        section.recipe,
+        folder=places.cache,
+        workers=workers,
+        progress=watcher.preparing,
+    )
+    rows = section.named(manifest(section.clips, cache))
+    path = manifest_path or cache.place.with_name(f"{cache.place.name}-{section.split}.csv")
+    write_manifest(path, rows)
+    return {
+        "dataset": section.dataset.title,
+        "split": section.split,
+        "videos": len(rows),
+        "frames": sum(row["frames"] or 0 for row in rows),
+        "quarantined": len(cache.quarantined),
+        "reasons": _reasons(list(cache.quarantined.values())),
+        "bytes": sum(file.stat().st_size for file in cache.place.iterdir()),
+        "seconds": round(perf_counter() - began, 1),
+        "tier": cache.tier,
+        "cache": str(cache.place),
+        "hash": cache.hash,
+        "manifest": str(path),
+    }
+
+
+def announcement(section: DataSection) -> str:
+    """What is about to be read."""
+    sizes = [clip.path.stat().st_size for clip in section.clips if clip.path.is_file()]
+    return f"{section.title}: {len(section.clips)} videos, {sum(sizes) / 1e6:,.1f} MB"
+
+
+def _reasons(reasons: Sequence[str]) -> str | None:
+    """The most frequent first."""
+    counted = Counter(reasons).most_common()
+    return "; ".join(f"{count} x {reason}" for reason, count in counted) or None

@@ -1,0 +1,286 @@
+"""`harness data`: what it prints, writes and refuses; the benchmark of the data path runs."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from command_line import ROOT, harness_here
+from shapes import TINY, write
+
+from harness.data.sheet import GAP, SHORTEST, WHEEL, Picture, legend, sheet
+from harness.flow.colour import colour
+
+SMALL = ("--set", "task=direction", "--set", "train=8", "--set", "test=4", "--set", "frames=6")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """A function that runs a command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
+    return lambda *words: harness_here(capsys, *words)
+
+
+@pytest.fixture
+def mine(here, tmp_path):
+    """Two classes of three videos each in data/mine."""
+    assert here("data", "prepare", "moving_shapes", *SMALL).returncode == 0
+    videos = next((tmp_path / "cache" / "moving_shapes").glob("*/videos"))
+    for name in ("left", "right"):
+        found = sorted(videos.glob(f"*/{name}/*.mp4"))
+        for number, path in enumerate(found[:3]):
+            target = tmp_path / "data" / "mine" / name / f"{number}.mp4"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    return tmp_path / "data" / "mine"
+
+
+def rows_of(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_prepare_sums_up_and_writes_a_manifest(here, tmp_path):
+    done = here("data", "prepare", "moving_shapes", *SMALL, "-f", "json", "-w", "1")
+    [row] = rows_of(done)
+    assert (row["videos"], row["frames"], row["quarantined"]) == (12, 72, 0)
+    assert "12 videos" in done.stderr  # beforehand
+    assert (tmp_path / row["cache"] / "index.json").is_file()
+    with (tmp_path / row["manifest"]).open() as file:
+        clips = list(csv.DictReader(file))
+    assert len(clips) == 12
+    assert {clip["class"] for clip in clips} == {"right", "down", "left", "up"}
+    assert all(clip["frames"] == "6" and clip["status"] == "ok" for clip in clips)
+    [again] = rows_of(here("data", "prepare", "moving_shapes", *SMALL, "-f", "json", "-w", "2"))
+    assert (again["hash"], again["cache"]) == (row["hash"], row["cache"])
+    written = ("--manifest", "elsewhere/m.csv")
+    [third] = rows_of(here("data", "prepare", "moving_shapes", *SMALL, "-f", "json", *written))
+    assert (tmp_path / "elsewhere" / "m.csv").read_text() == (
+        tmp_path / row["manifest"]
+    ).read_text()
+    assert third["manifest"] == "elsewhere/m.csv"
+
+
+def test_a_change_of_the_flow_is_another_cache(here):
+    caches = set()
+    for change in ("resize=null", "flow.preset=fast", "resize=16", "flow=farneback"):
+        words = ("data", "prepare", "moving_shapes", *SMALL, "--set", change, "-f", "json")
+        caches.add(rows_of(here(*words))[0]["cache"])
+    assert len(caches) == 4
+
+
+def test_list_and_stats_need_no_preparation(here, tmp_path):
+    before = rows_of(here("data", "list", "moving_shapes", *SMALL, "-f", "json"))
+    assert len(before) == 12
+    assert {row["status"] for row in before} == {"not prepared"}
+    counted = rows_of(here("data", "stats", "moving_shapes", *SMALL, "-f", "json"))
+    assert [row["class"] for row in counted] == ["right", "down", "left", "up", "all"]
+    assert [(row["train"], row["test"]) for row in counted] == [(2, 1)] * 4 + [(8, 4)]
+    assert counted[-1]["frames median"] is None
+    assert not (tmp_path / "cache").exists()
+
+
+def test_list_and_stats_tell_what_was_found_in_the_files(here):
+    assert here("data", "prepare", "moving_shapes", *SMALL).returncode == 0
+    left = rows_of(
+        here("data", "list", "moving_shapes", *SMALL, "-f", "json", "--where", "class=left",
+             "--where", "subset=train")
+    )  # fmt: skip
+    assert [(row["frames"], row["lost"], row["status"]) for row in left] == [(6, 0, "ok")] * 2
+    whole = rows_of(here("data", "stats", "moving_shapes", *SMALL, "-f", "json"))[-1]
+    lengths = whole["frames min"], whole["frames median"], whole["frames max"]
+    assert (*lengths, whole["smallest"], whole["largest"]) == (6, 6, 6, "32x32", "32x32")
+    assert whole["bytes"] > 0
+
+
+def test_verify_names_what_cannot_be_used(here, mine):
+    (mine / "left" / "text.avi").write_text("not a video")
+    given = ("data", "verify", "folder", "--set", "path=mine", "-f", "json")
+    done = here(*given)
+    assert done.returncode == 1
+    [row] = json.loads(done.stdout)
+    assert (row["id"], row["class"], row["status"]) == ("left/text.avi", "left", "quarantined")
+    assert row["reason"]
+    assert "1 of 7 files cannot be used" in done.stderr
+    assert len(json.loads(here(*given, "--all").stdout)) == 7
+    (mine / "left" / "text.avi").unlink()
+    assert rows_of(here(*given)) == []
+
+
+def test_prepare_counts_the_quarantined_by_reason(here, mine):
+    for name in ("a.avi", "b.avi"):
+        (mine / "left" / name).write_text("not a video")
+    [row] = rows_of(here("data", "prepare", "folder", "--set", "path=mine", "-f", "json"))
+    assert (row["videos"], row["quarantined"]) == (8, 2)
+    assert row["reasons"].startswith("2 x ")
+    stats = rows_of(here("data", "stats", "folder", "--set", "path=mine", "-f", "json"))
+    assert [line["quarantined"] for line in stats] == [2, 0, 2]
+
+
+def test_verify_hashes_an_existing_cache_again(here, tmp_path):
+    [row] = rows_of(here("data", "prepare", "moving_shapes", *SMALL, "-f", "json"))
+    assert "as it was written" in here("data", "verify", "moving_shapes", *SMALL).stderr
+    largest = max((tmp_path / row["cache"]).iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+    done = here("data", "verify", "moving_shapes", *SMALL)
+    assert done.returncode == 2
+    assert "damaged cache" in done.stderr
+
+
+def test_an_experiment_or_a_sweep_names_its_data(here, tmp_path):
+    tiny = write(tmp_path, "tiny.yaml", TINY)
+    rows = rows_of(here("data", "list", tiny, "--set", "data.train=8", "-f", "json"))
+    assert len(rows) == 8 + 16
+    sweep = "name: s\narms: [tiny.yaml, {base: tiny.yaml, set: {train.epochs: 3}}]\n"
+    sweep += "data: [{task: direction}, {task: bind}]\n"
+    both = rows_of(here("data", "list", write(tmp_path, "s.yaml", sweep), "-f", "json"))
+    assert {row["dataset"] for row in both} == {"moving_shapes/direction", "moving_shapes/bind"}
+    assert len(both) == 2 * (48 + 16)  # the two arms share their data
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["list", "moving_shape"], "did you mean 'moving_shapes'?"),
+        (["list", "gone.yaml"], "gone.yaml: no such file"),
+        (["list", "tiny.yaml", "--set", "data.resize=2"], "--set data.resize: data.resize: must"),
+        (["list", "tiny.yaml", "--set", "data.tsk=bind"], "did you mean 'task'?"),
+        (["list", "moving_shapes", "--set", "resize=2"], "--set resize: data.resize: must be at"),
+        (["prepare", "moving_shapes", "--set", "sise=2"], "did you mean 'size'?"),
+        (["prepare", "moving_shapes", "--set", "flow.preset=slow"], "'slow' is not allowed"),
+        (["prepare", "moving_shapes", "--set", "flow=diss"], "did you mean 'dis'?"),
+        (["stats", "ut_interaction"], "HARNESS_DATA"),
+        (["stats", "moving_shapes", "--set", "split='02'"], "no split '02'"),
+        (["list", "moving_shapes", "--where", "clas=up"], "did you mean 'class'?"),
+        (["list", "moving_shapes", "--where", "up"], "expected field=value"),
+        (["list", "moving_shapes", "-f", "xml"], "--format 'xml'"),
+        (["show", "moving_shapes", "up", *SMALL], "3 clips have that in their id: "),
+        (["show", "moving_shapes", "test/up/00009", *SMALL], "no clip 'test/up/00009'; did you"),
+        (["show", "moving_shapes", "test/up", "-o", "x.jpg", *SMALL], "x.jpg: a contact sheet"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_clear_line_and_exit_code_2(here, tmp_path, words, message):
+    write(tmp_path, "tiny.yaml", TINY)
+    done = here("data", *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("harness: ")]) == 1
+
+
+def flow_images(folder, clips, count):
+    """Still flow in the layout of dense_flow."""
+    for clip in clips:
+        home = folder / clip["id"].rsplit(".", 1)[0]
+        home.mkdir(parents=True)
+        for number in range(1, count + 1):
+            for axis in "xy":
+                still = np.full((32, 32), 128, np.uint8)
+                cv2.imwrite(str(home / f"flow_{axis}_{number:05d}.jpg"), still)
+
+
+def test_import_flow_says_which_clips_lack_flow_and_then_how_to_use_it(here, tmp_path):
+    assert here("data", "prepare", "moving_shapes", *SMALL).returncode == 0
+    clips = rows_of(here("data", "list", "moving_shapes", *SMALL, "-f", "json"))
+    folder = tmp_path / "data" / "flow"
+    flow_images(folder, clips[2:], 5)
+    flow_images(folder, clips[1:2], 3)
+    given = ("data", "import-flow", "moving_shapes", folder, *SMALL, "-f", "json")
+    done = here(*given)
+    assert done.returncode == 1
+    assert "2 of 12 clips have no usable flow" in done.stderr
+    problems = {row["id"]: row["problem"] for row in json.loads(done.stdout)}
+    assert set(problems) == {clips[0]["id"], clips[1]["id"]}
+    assert problems[clips[1]["id"]] == "3 images of x, 5 fields expected"
+    for clip in clips[:2]:
+        shutil.rmtree(folder / clip["id"].rsplit(".", 1)[0], ignore_errors=True)
+    flow_images(folder, clips[:2], 5)
+    assert len(rows_of(here(*given, "--all"))) == 12
+    assert rows_of(here(*given)) == []
+    assert "flow: {name: images, folder: flow}" in here(*given).stderr
+    assert here("data", "import-flow", "moving_shapes", "nowhere", *SMALL).returncode == 2
+    use = ("--set", "flow={name: images, folder: flow}")
+    [row] = rows_of(here("data", "prepare", "moving_shapes", *SMALL, *use, "-f", "json"))
+    assert row["quarantined"] == 0
+
+
+def flow_tiles(image):
+    """The lower row of a sheet without the legend, and of that what is coloured."""
+    tiles = image[-(SHORTEST + GAP) : -GAP, :-WHEEL]
+    return tiles[tiles.min(axis=-1) < 128]
+
+
+@pytest.mark.parametrize(
+    ("way", "strong", "weak"),
+    [("right", "r", "gb"), ("down", "rg", "b"), ("left", "gb", "r"), ("up", "b", "g")],
+)
+def test_the_flow_of_a_sheet_has_the_colour_of_the_motion(here, tmp_path, way, strong, weak):
+    size = ("--set", "size=112", "--set", "flow.preset=fast")
+    done = here("data", "show", "moving_shapes", f"test/{way}", *SMALL, *size, "-o", "sheet.png")
+    assert done.returncode == 0, done.stderr
+    image = cv2.imread(str(tmp_path / "sheet.png"))[..., ::-1]
+    channels = dict(zip("rgb", np.median(flow_tiles(image), axis=0), strict=True))
+    assert min(channels[c] for c in strong) > 180, channels
+    assert max(channels[c] for c in weak) < 100, channels
+
+
+def test_show_checks_the_flow_method_on_known_motion(here):
+    done = here("data", "show", "moving_shapes", "test/up", *SMALL, "-f", "json")
+    rows = json.loads(done.stdout)
+    assert {row["scene"] for row in rows} == {"whole picture", "disc alone"}
+    moved = [row for row in rows if row["scene"] == "whole picture"]
+    assert all(row["ratio"] == pytest.approx(1, abs=0.2) for row in moved)
+
+
+def test_a_sheet_is_the_same_from_the_cache(here, tmp_path):
+    show = ("data", "show", "moving_shapes", "--count", "3", *SMALL)
+    assert here(*show, "-o", "decoded.png").returncode == 0
+    assert here("data", "prepare", "moving_shapes", *SMALL).returncode == 0
+    assert here(*show, "-o", "cached.png").returncode == 0
+    decoded, cached = (cv2.imread(str(tmp_path / f"{n}.png")) for n in ("decoded", "cached"))
+    rows = slice(-2 * (SHORTEST + GAP), None)  # the last clip, without its caption
+    np.testing.assert_array_equal(decoded[rows], cached[rows])
+
+
+def test_a_sheet_without_motion_is_white_and_shows_the_frames():
+    frames = np.full((5, 112, 112, 3), (10, 200, 30), np.uint8)
+    image = sheet(Picture(frames=frames, flow=np.zeros((4, 112, 112, 2)), caption=["still"]), 3)
+    tile = SHORTEST + GAP
+    assert (image[-tile:, : 3 * tile] == 255).all()
+    assert (image[-2 * tile + SHORTEST // 2, SHORTEST // 2] == (10, 200, 30)).all()
+    assert image.shape[1] == 3 * tile + WHEEL
+
+
+def test_the_wheel_shows_every_motion_in_its_own_colour():
+    wheel = legend(4.0)[:WHEEL]
+    middle = WHEEL // 2
+    ends = {(3.9, 0): wheel[middle, -2], (-3.9, 0): wheel[middle, 1], (0, 3.9): wheel[-2, middle]}
+    for motion, shown in ends.items():
+        expected = colour(np.array([[motion]], np.float32), 4.0)[0, 0]
+        assert np.abs(shown.astype(int) - expected).max() <= 8
+
+
+def test_the_benchmark_prints_every_variant_and_what_memory_does(tmp_path):
+    command = [sys.executable, str(ROOT / "benchmarks" / "data.py"), "--data", str(tmp_path)]
+    command += ["--visits", "8", "--rounds", "1", "--epochs", "2"]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert done.returncode == 0, done.stderr
+    cells = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("|")]
+    measured = {row[0].strip(): [float(cell) for cell in row[1:4]] for row in cells[2:]}
+    assert len(measured) == 4
+    assert all(value > 0 for row in measured.values() for value in row)
+    rss, pss = (float(x) for x in re.search(r"Rss ([\d.]+) MB, Pss ([\d.]+)", done.stdout).groups())
+    assert 0 < pss < 0.75 * rss  # two trainings, one copy
+    assert "epoch 2 " in done.stdout
+    assert "160 x 120" in done.stdout
