@@ -65,10 +65,11 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _stamp(files: Sequence[Path]) -> list[int]:
-    stats = [file.stat() for file in files]
-    times = [stat.st_mtime_ns for stat in stats]
-    return [sum(stat.st_size for stat in stats), max(times, default=0), len(stats)]
+def _stamp(files: Sequence[Path]) -> list[Any]:
+    """Their bytes in all, and what changes when one of them is written to or renamed."""
+    stats = [(file.name, file.stat()) for file in files]
+    seen = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+    return [sum(stat.st_size for _, stat in stats), digest(seen)]
 
 
 def _hash(path: Path, files: Sequence[Path]) -> str:
