@@ -200,7 +200,7 @@ DAMAGE = {
     "flow.npy: No such file": lambda home: (home / "flow.npy").unlink(),
     "Expecting": lambda home: (home / "index.json").write_text(""),
     "UnicodeDecodeError": lambda home: (home / "index.json").write_bytes(b"\xff"),
-    "no attribute": lambda home: (home / "index.json").write_text("[]"),
+    "TypeError": lambda home: (home / "index.json").write_text("[]"),
     "belongs to another cache": lambda home: edit(home, KEY, KEY[:16] + "f" * 48),
     "its format is 1, not": lambda home: edit(home, f'"format": {FORMAT}', '"format": 1'),
     "index.json is not what was written": lambda home: edit(home, '"frames": 3', '"frames": 2'),

@@ -31,7 +31,7 @@ def read_index(place: Path, key: str) -> dict[str, Any]:
     try:
         index = json.loads((place / "index.json").read_text())
         sealed = index.pop("seal", None)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise _damaged(place, f"{type(error).__name__}: {error}") from error
     if index.get("format") != FORMAT:
         raise _damaged(place, f"its format is {index.get('format')}, not {FORMAT}")

@@ -55,7 +55,17 @@ def survey_table(rows: Sequence[Row], *, everything: bool = False) -> Table:
 
 def summaries_table(rows: Sequence[Row]) -> Table:
     """A line for each prepared data set."""
-    names = ("videos", "frames", "quarantined", "reasons", "bytes", "seconds", "cache", "hash")
+    names = (
+        "videos",
+        "frames",
+        "quarantined",
+        "reasons",
+        "tier",
+        "bytes",
+        "seconds",
+        "cache",
+        "hash",
+    )
     return _table((*PLACE, *names, "manifest"), rows)
 
 
