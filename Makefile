@@ -1,6 +1,8 @@
 # Everything runs in .venv, made on first use; installing again happens only when what is needed changes.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests run side by side, a file to a process; each imports torch, so that four are enough.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
@@ -18,10 +20,10 @@ demo: $(READY)  ## the main job on the embedded data set: videos, trainings, lea
 	$(BIN)/harness demo
 
 test: $(READY)  ## the whole test suite at reduced depth
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 soak: $(READY)  ## the same tests at full depth: only the counts differ
-	HARNESS_SOAK=1 $(BIN)/python -m pytest --timeout 3600
+	HARNESS_SOAK=1 $(PYTEST) --timeout 3600
 
 check: $(READY)  ## linters and types
 	$(BIN)/ruff format --check .

@@ -123,7 +123,6 @@ def write_jpegs(clip: Clip, folder: Path) -> None:
     frames = [cv2.resize(frame, JPEG_SIZE) for frame in decode(clip.path, None).frames]
     for number, frame in enumerate(frames, start=1):
         cv2.imwrite(str(home / f"img_{number:05d}.jpg"), frame[..., ::-1])
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    for number, pair in enumerate(pairwise(grey), start=1):
+    for number, pair in enumerate(pairwise(frames), start=1):
         for axis, codes in zip("xy", np.moveaxis(encode(method(*pair), BOUND), 2, 0), strict=True):
             cv2.imwrite(str(home / f"flow_{axis}_{number:05d}.jpg"), codes)

@@ -1,6 +1,7 @@
 """The command line as its users run it: in a process of its own, or, quicker, in this one."""
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -33,3 +34,10 @@ def harness_here(capsys, *arguments: object) -> subprocess.CompletedProcess:
     code = main(words)
     out, err = capsys.readouterr()
     return subprocess.CompletedProcess(words, code, out, err)
+
+
+def copy_shipped(folder: Path) -> Path:
+    """The experiments, sweeps and leaderboards that come with the project."""
+    for name in ("experiments", "sweeps", "leaderboards"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("out"))
+    return folder

@@ -1,28 +1,22 @@
-"""The command line as a user meets it: help, exit codes, formats, every command of the README."""
+"""The command line as a user meets it: help, exit codes, formats, bad input."""
 
 import csv
 import json
-import os
-import re
-import shlex
-import shutil
 import subprocess
 import sys
 
 import pytest
-from command_line import EVERY_COMMAND, ROOT, harness
+from command_line import EVERY_COMMAND, copy_shipped, harness
 from shapes import TINY, write
 
 HEAVY = {"torch", "numpy", "omegaconf", "optuna", "pandas", "wandb", "cv2"}
-SMALL = "data.train=32", "data.test=16", "train.epochs=1", "seeds=[0]"
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     """A folder as a user has it: the shipped files, and one finished run."""
     folder = tmp_path_factory.mktemp("user")
-    for name in ("experiments", "sweeps", "leaderboards"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("out"))
+    copy_shipped(folder)
     write(folder, "tiny.yaml", TINY.replace("train: 48, test: 16", "train: 32, test: 16"))
     done = harness("run", "tiny.yaml", "--set", "train.epochs=1", "--format", "json", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -126,57 +120,3 @@ def test_a_video_that_cannot_be_read_is_named_and_left_out(workspace, tmp_path):
     assert "left out: folder: left/aa_text.mp4: " in done.stderr
     record = json.loads(next(tmp_path.glob("runs/*/*/record.json")).read_text())
     assert record["clips"]["quarantined"] == 1
-
-
-def readme_commands() -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line]
-
-
-def in_small(command: str, real_data: str | None) -> list[str]:
-    """The command, so that it takes seconds: fewer clips, one epoch, one seed."""
-    words = shlex.split(command)[1:]
-    if words[0] in ("run", "ablate"):
-        return [*words, *(word for text in SMALL for word in ("--set", text))]
-    if words[0] == "data":
-        return [*words, "--set", "train=32", "--set", "test=16"]
-    if words[:2] == ["sweep", "sweeps/ut_interaction.yaml"]:
-        change = "set={train.epochs: 1, eval.views: 1}"
-        return [*words[:2], "--data", str(real_data), "--set", change, "--set", "seeds=[0]"]
-    if words[0] == "sweep":
-        few = "set={data.train: 64, data.test: 16, train.epochs: 1, data.val: {share: 0.3}}"
-        return [*words, "--set", few, "--set", "search.trials=2", "--set", "confirm.seeds=[1]"]
-    return words
-
-
-def test_every_command_of_the_readme_works(workspace, tmp_path):
-    """In order, as a reader would; `make` targets must exist, the suite itself is one of them."""
-    folder, _ = workspace
-    demo = ["sweep", "sweeps/demo.yaml", "--set", "seeds=[0]", "--wandb", "disabled"]
-    small = "set={data.train: 32, data.test: 16, train.epochs: 1}"
-    done = harness(*demo, "--set", small, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    commands = readme_commands()
-    assert len(commands) > 10
-    real = os.environ.get("HARNESS_TEST_DATA")
-    for command in commands:
-        if command.startswith("make"):
-            subprocess.run(["make", "-n", command.split()[1]], cwd=ROOT, check=True)
-        elif real or "ut_interaction" not in command:
-            done = harness(*in_small(command, real), cwd=folder)
-            assert done.returncode == 0, (command, done.stderr)
-    assert (folder / "leaderboards" / "out" / "demo.html").is_file()
-
-
-def test_the_python_of_the_readme_works(workspace):
-    folder, _ = workspace
-    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
-    few = ", ".join(repr(text) for text in SMALL)
-    code = code.replace('set=["train.epochs=5"]', f"set=[{few}]")
-    code = code.replace('ablation.yaml")', f'ablation.yaml", set=[{few}])')
-    code += "\nassert len(frame) >= len(records) == 1\nassert table.rows[0]['arm'] == 'baseline'\n"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
