@@ -30,8 +30,8 @@ def command(
     Example: `harness data import-flow ucf101 data/ucf101/tvl1_flow`
     """
     from harness.cli.output import check_format, emit
-    from harness.planning.data_sections import data_sections
-    from harness.planning.flow_import import lines_for, surveyed
+    from harness.preparation.flow_import import lines_for, surveyed
+    from harness.preparation.sections import data_sections
     from harness.report.manifest import survey_table
 
     check_format(format)

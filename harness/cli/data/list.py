@@ -17,7 +17,7 @@ def command(
     Example: `harness data list moving_shapes --where subset=test --format csv`
     """
     from harness.cli.output import check_format, emit
-    from harness.planning.data_sections import data_sections
+    from harness.preparation.sections import data_sections
     from harness.report.manifest import clips_table
 
     check_format(format)

@@ -31,8 +31,8 @@ def command(
     """
     from harness.cli.display import display
     from harness.cli.output import check_format, emit
-    from harness.planning.data_sections import data_sections
-    from harness.planning.preparation import prepare_section
+    from harness.preparation.account import prepare_section
+    from harness.preparation.sections import data_sections
     from harness.report.manifest import summaries_table
 
     check_format(format)

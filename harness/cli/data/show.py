@@ -36,8 +36,8 @@ def command(
     from harness.cli.output import check_format, emit
     from harness.data.sheet import sheets, write_png
     from harness.flow.known_motion import known_motion
-    from harness.planning.data_sections import data_sections
-    from harness.planning.pictures import pictures
+    from harness.preparation.pictures import pictures
+    from harness.preparation.sections import data_sections
     from harness.report.motion import motion_table
 
     check_format(format)

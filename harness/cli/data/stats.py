@@ -16,7 +16,7 @@ def command(
     Example: `harness data stats moving_shapes --set task=bind`
     """
     from harness.cli.output import check_format, emit
-    from harness.planning.data_sections import data_sections
+    from harness.preparation.sections import data_sections
     from harness.report.manifest import stats_table
 
     check_format(format)

@@ -31,7 +31,7 @@ def command(
     from harness.data.cache import verify_cache
     from harness.data.manifest import verify
     from harness.data.prepare import prepared
-    from harness.planning.data_sections import data_sections
+    from harness.preparation.sections import data_sections
     from harness.report.manifest import problems_table, unusable
 
     check_format(format)

@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.flow import codes
 from harness.flow.fields import fields
 from harness.places import Places
-from harness.planning.data_sections import DataSection
+from harness.preparation.sections import DataSection
 from harness.registry import hint
 
 

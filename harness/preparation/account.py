@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from harness.data.manifest import manifest, write_manifest
 from harness.data.prepare import prepare
 from harness.places import Places
-from harness.planning.data_sections import DataSection
+from harness.preparation.sections import DataSection
 
 
 class Watcher(Protocol):

@@ -8,7 +8,7 @@ from harness.data.prepare import prepared
 from harness.errors import UserError
 from harness.flow.images import survey
 from harness.places import Places
-from harness.planning.data_sections import DataSection
+from harness.preparation.sections import DataSection
 
 
 def surveyed(section: DataSection, folder: Path, places: Places) -> list[dict[str, Any]]:
