@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -102,10 +102,8 @@ def loader_of(bench: Bench, module: Classifier) -> Loader:
     source = prepare_source(
         bench.experiment.data, bench.places, workers=1, progress=lambda *_: None
     )
-    modalities = module.network.modalities
-    return Loader(
-        batches_of(bench.experiment, source.cache, bench.visited, modalities, seed=0, training=True)
-    )
+    visited = replace(source, subsets={"train": bench.visited})
+    return Loader(batches_of(bench.experiment, visited, "train", module.network.modalities, seed=0))
 
 
 def training(
