@@ -52,6 +52,7 @@ def test_prepare_sums_up_and_writes_a_manifest(here, tmp_path):
     [row] = rows_of(done)
     assert (row["videos"], row["frames"], row["quarantined"]) == (12, 72, 0)
     assert "12 videos" in done.stderr  # beforehand
+    assert re.search(r"^raw cache: 12 clips, 72 frames, .* allowed$", done.stderr, re.MULTILINE)
     assert (tmp_path / row["cache"] / "index.json").is_file()
     with (tmp_path / row["manifest"]).open() as file:
         clips = list(csv.DictReader(file))

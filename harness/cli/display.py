@@ -42,7 +42,9 @@ class Lines:
         self._what = ""
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        if what != self._what or time.monotonic() >= self._next or done == total:
+        if total == 0:
+            self.note(what)
+        elif what != self._what or time.monotonic() >= self._next or done == total:
             self._what = what
             self._next = time.monotonic() + SECONDS_BETWEEN_LINES
             self._say(f"{what}: {done}/{total}")
@@ -83,6 +85,9 @@ class Bars(Lines):
         self._tasks: dict[str, TaskID] = {}
 
     def preparing(self, done: int, total: int, what: str) -> None:
+        if total == 0:
+            self.note(what)
+            return
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.update(self._tasks[what], completed=done, total=total)

@@ -39,5 +39,5 @@ class Clip:
     flow: Path | None = None
 
 
-# Told after each step: how many of how many are done, and of what.
+# Told after each step how many of how many are done, and of what; of 0, what is just to be said.
 Progress = Callable[[int, int, str], None]

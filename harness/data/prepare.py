@@ -70,7 +70,7 @@ def prepare(
     cache = _complete(folder, keys)
     if cache is not None:
         return cache
-    with _lock(folder / f"{digest(every)[:16]}.lock", lambda what: progress(0, len(clips), what)):
+    with _lock(folder / f"{digest(every)[:16]}.lock", lambda what: progress(0, 0, what)):
         cache = _complete(folder, keys)
         if cache is not None:
             return cache
@@ -155,7 +155,7 @@ def _begin(
         progress(len(extents), len(todo), "headers read")
     need = need_of(extents, recipe.resize, arrays)
     tier = begun or (choose(need, folder) if len(keys) > 1 else next(iter(keys)))
-    progress(len(done), len(clips), require(need, tier, arrays, folder))
+    progress(0, 0, require(need, tier, arrays, folder))
     return tier, builder or Builder(folder, keys[tier], tier=tier, kinds=arrays)
 
 
