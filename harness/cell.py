@@ -18,7 +18,8 @@ from harness.places import Places
 from harness.source import open_dataset, recipe_of
 
 PROTOCOL_REVISION = 1  # raised when the meaning of a metric changes
-NOT_PROTOCOL = ("resize", "flow", "clip", "augment")  # of data: what a method chooses for itself
+# Of the data section, what a method chooses for itself.
+NOT_PROTOCOL = ("resize", "store", "flow", "clip", "augment")
 NOT_RESULTS = ("extends", "name", "seeds", "ablate")
 
 

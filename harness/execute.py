@@ -14,6 +14,7 @@ from filelock import FileLock
 from harness.bench.cost import cost_of
 from harness.cell import Cell, find_weights
 from harness.config.experiment import Experiment
+from harness.data.views import Views
 from harness.files import append_line
 from harness.models.build import network_of
 from harness.models.two_stream import TwoStream
@@ -66,7 +67,7 @@ def _train(
     steps = experiment.train.epochs * len(loaders["train"])
     module = Classifier(network, experiment.train, experiment.eval, steps)
     trainer = trainer_for(folder, experiment.train.epochs, channel, settings.device)
-    fit(trainer, module, loaders["train"], loaders.get("val"))
+    fit(trainer, module, loaders["train"], loaders.get("watch"))
     fitted = perf_counter() - clock
 
     scored = {name: loaders[name] for name in ("val", "test") if name in loaders}
@@ -93,13 +94,20 @@ def _train(
 def _loaders(
     cell: Cell, experiment: Experiment, source: Source, network: TwoStream
 ) -> dict[str, Loader]:
-    """The test split only if this cell may open it, and no validation where none was carved."""
+    """The test split only if this cell may open it, and no validation where none was carved.
+
+    "watch" is "val" in a single view: what is looked at after every epoch.
+    """
+
+    def loader(subset: str, views: Views | None = None) -> Loader:
+        modalities = network.modalities
+        return Loader(
+            batches_of(experiment, source, subset, modalities, seed=cell.seed, views=views)
+        )
+
     wanted = [name for name in ("train", "val", "test") if source.subsets[name]]
-    return {
-        name: Loader(batches_of(experiment, source, name, network.modalities, seed=cell.seed))
-        for name in wanted
-        if name != "test" or cell.opens_test
-    }
+    loaders = {name: loader(name) for name in wanted if name != "test" or cell.opens_test}
+    return loaders | ({"watch": loader("val", Views())} if "val" in loaders else {})
 
 
 def told(channel: Channel, tracker: Tracker, folder: Path) -> Channel:

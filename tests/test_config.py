@@ -167,9 +167,12 @@ def test_what_flow_is_asked_for_is_checked(write):
         "did you mean 'subtract'? (allowed: keep, subtract)"
     )
     assert "allowed: keep, remove" in refused(path, "data.flow.camera=away")
-    along = ("data.flow.stacking=trajectory", "data.clip.stride=2")
-    assert "flow.stacking: trajectories need clip.stride 1, not 2" in refused(path, *along)
-    assert read(path, along[0]).data.flow.stacking == "trajectory"
+    along = "data.flow.stacking=trajectory"
+    assert "trajectories need clip.stride 1 (it is 2)" in refused(path, along, "data.clip.stride=2")
+    uniform = refused(path, along, "data.clip.sampling=uniform")
+    assert "clip.sampling segments or dense (it is uniform)" in uniform
+    assert read(path, along).data.flow.stacking == "trajectory"
+    assert read(path, along, "data.clip.sampling=dense").data.clip.sampling == "dense"
 
 
 def test_structure_is_checked_without_torch(write):

@@ -1,6 +1,7 @@
 """`harness data`: what it prints, writes and refuses; the benchmark of the data path runs."""
 
 import csv
+import importlib
 import json
 import os
 import re
@@ -132,9 +133,57 @@ def test_verify_hashes_an_existing_cache_again(here, tmp_path):
     content = bytearray(largest.read_bytes())
     content[len(content) // 2] ^= 1
     largest.write_bytes(content)
-    done = here("data", "verify", "moving_shapes", *SMALL)
+    for memory in (tmp_path / "cache").glob("hashes*"):
+        memory.unlink()  # what is remembered of files only saves time
+    done = here("data", "verify", "moving_shapes", *SMALL, "--all", "-f", "json")
     assert done.returncode == 2
+    assert len(json.loads(done.stdout)) == 12  # what was found out in hours is not thrown away
     assert "damaged cache" in done.stderr
+
+
+def test_verify_says_when_there_is_no_cache_to_check(here):
+    assert "no cache to check" in here("data", "verify", "moving_shapes", *SMALL).stderr
+
+
+def test_options_of_the_flow_are_refused_before_anything_is_decoded(here, tmp_path):
+    wrong = ("--set", "flow={name: farneback, winsize: -3}")
+    done = here("data", "prepare", "moving_shapes", *SMALL, *wrong)
+    assert done.returncode == 2
+    assert "flow 'farneback': winsize is -3; it must be more than 0" in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_sweep_over_crops_names_each_clip_once(here, tmp_path):
+    base = write(tmp_path, "base.yaml", TINY.replace("train: 48, test: 16", "train: 8, test: 4"))
+    crops = "[random, centre]"
+    arms = f"[{{base: {base.name}, grid: {{data.augment.crop: {crops}}}}}]"
+    sweep = write(tmp_path, "sweep.yaml", f"name: crops\narms: {arms}\n")
+    assert len(rows_of(here("data", "list", sweep, "-f", "json"))) == 12
+
+
+def test_one_manifest_cannot_hold_two_data_sections(here, tmp_path):
+    base = write(tmp_path, "base.yaml", TINY.replace("train: 48, test: 16", "train: 8, test: 4"))
+    sweep = write(
+        tmp_path,
+        "sweep.yaml",
+        f"name: two\narms: [{base.name}]\ndata: [{{task: direction}}, {{task: bind}}]\n",
+    )
+    done = here("data", "prepare", sweep, "--manifest", "m.csv")
+    assert done.returncode == 2
+    assert "has 2 data sections; leave it out" in done.stderr
+    assert not (tmp_path / "m.csv").exists()
+
+
+def test_a_file_that_takes_too_long_is_given_up(here, tmp_path, monkeypatch):
+    told = []
+    account = importlib.import_module("harness.preparation.account")
+    prepare = account.prepare
+    monkeypatch.setattr(
+        account, "prepare", lambda *a, **k: told.append(k["seconds_per_file"]) or prepare(*a, **k)
+    )
+    limit = ("--seconds-per-file", "77")
+    assert here("data", "prepare", "moving_shapes", *SMALL, *limit).returncode == 0
+    assert told == [77.0]
 
 
 def test_an_experiment_or_a_sweep_names_its_data(here, tmp_path):

@@ -113,6 +113,36 @@ def test_backward_fields_lead_from_each_frame_to_the_one_before():
         assert not alone
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("farneback", {"winsize": -3}, "winsize is -3; it must be more than 0"),
+        ("farneback", {"iterations": 0}, "iterations is 0"),
+        ("tvl1", {"theta": 0.0}, "theta is 0.0"),
+        ("tvl1", {"scales": 0}, "scales is 0"),
+        ("tvl1", {"scale_step": 1.0}, "scale_step is 1.0; it must be less than 1"),
+    ],
+)
+def test_options_that_compute_nonsense_are_refused(name, options, told):
+    with pytest.raises(UserError, match=f"flow '{name}': {told}"):
+        FlowRecipe(name=name, options=options).method()
+
+
+def test_displacements_that_are_no_numbers_are_a_reason(monkeypatch):
+    frames = np.zeros((2, 16, 16, 3), np.uint8)
+    wild = np.full((16, 16, 2), np.nan, np.float32)
+    monkeypatch.setattr(FlowRecipe, "method", lambda _: lambda *_: wild)
+    with pytest.raises(UserError, match="flow 'dis' found displacements that are no numbers"):
+        fields(frames, FlowRecipe(name="dis"))
+
+
+def test_what_opencv_has_against_frames_is_a_reason(monkeypatch):
+    frames = np.zeros((2, 16, 16, 3), np.uint8)
+    monkeypatch.setattr(FlowRecipe, "method", lambda _: lambda *_: cv2.medianBlur(frames[0], 4))
+    with pytest.raises(UserError, match="flow 'tvl1': .*ksize"):
+        fields(frames, FlowRecipe(name="tvl1"))
+
+
 def test_the_hash_knows_whatever_changes_a_byte():
     plain = FlowRecipe(name="dis").settings()
     changes = [

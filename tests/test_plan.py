@@ -80,6 +80,7 @@ def test_the_protocol_ignores_the_model_and_its_input_but_not_the_evaluation(pla
     base = cells(places)[0].protocol
     assert cells(places, "model.fusion=sum", "data.flow=farneback")[0].protocol == base
     assert cells(places, "data.augment.distort=jitter")[0].protocol == base
+    assert cells(places, "data.store=jpeg")[0].protocol == base
     assert cells(places, "eval.views=3")[0].protocol != base
     assert cells(places, "eval.crops=3", "data.clip.crop=48")[0].protocol != base
     assert cells(places, "data.train=300")[0].protocol != base

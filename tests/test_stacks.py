@@ -88,3 +88,13 @@ def test_both_directions_lead_away_from_the_middle_frame(positions):
         assert ahead[row].tolist() == list(range(middle, window[-1] + 1))
         # The backward field t starts at frame t + 1: the first one at the middle frame.
         assert (behind[row] + 1).tolist() == list(range(middle, window[0], -1))
+
+
+@given(stride=st.integers(1, 6), positions=st.integers(2, 12), first=st.integers(0, 50))
+def test_a_stride_leads_as_far_back_as_ahead(stride, positions, first):
+    window = first + stride * np.arange(positions)
+    ahead, behind = bidirectional(window)
+    middle = window[positions // 2]
+    starts = behind + 1  # the frame that a backward field leads away from
+    assert (ahead[: len(behind)] - middle).tolist() == (middle - starts).tolist()
+    assert (behind >= window[0]).all()

@@ -102,6 +102,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(workspace, tmp_pa
         assert torch.equal(weights[name], tensor), name
 
 
+def test_epochs_are_watched_in_one_view_and_the_end_is_scored_in_all(workspace, tmp_path):
+    from harness.execute import _loaders
+    from harness.models.build import network_of
+    from harness.source import prepare_source
+
+    cell, places = cell_in(workspace, tmp_path, "eval.views=3", "data.val={share: 0.3}")
+    experiment = cell.experiment()
+    source = prepare_source(experiment.data, places, workers=1, progress=lambda *_: None)
+    network = network_of(experiment, len(source.classes), source.size(experiment.data))
+    loaders = _loaders(cell, experiment, source, network)
+    samples = {name: sum(len(b["label"]) for b in loaders[name]) for name in ("watch", "val")}
+    assert samples["watch"] == len(source.subsets["val"]) > 0
+    assert samples["val"] == 3 * samples["watch"]
+
+
 def test_a_search_never_opens_the_test_split(workspace, tmp_path):
     folder, path = workspace
     task = experiment_plan(path).tasks[0]

@@ -80,10 +80,12 @@ class Data(Component):
     store: Literal["auto", "raw", "jpeg"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.flow.stacking == "trajectory" and self.clip.stride != 1:
+        successive = self.clip.stride == 1 and self.clip.sampling != "uniform"
+        if self.flow.stacking == "trajectory" and not successive:
             raise UserError(
-                f"flow.stacking: trajectories need clip.stride 1, not {self.clip.stride}: "
-                "a path is followed from each frame to the next"
+                "flow.stacking: a path leads from each frame to the next, so trajectories need "
+                f"clip.stride 1 (it is {self.clip.stride}) and clip.sampling segments or dense "
+                f"(it is {self.clip.sampling})"
             )
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
@@ -89,6 +90,15 @@ def fields(
     computed elsewhere. Raises UserError where the method cannot take frames of this size, or where
     that flow does not fit the frames.
     """
+    try:
+        return _fields(frames, recipe, home)
+    except cv2.error as error:  # what a method has against these frames
+        raise UserError(f"flow {recipe.name!r}: {error.err}") from error
+
+
+def _fields(
+    frames: UInt8[np.ndarray, "frames height width 3"], recipe: FlowRecipe, home: Path | None
+) -> dict[str, UInt8[np.ndarray, "fields height width 2"]]:
     method = recipe.method()
     if recipe.is_read:
         return {"flow": _encoded(method.read(home, len(frames) - 1, *frames.shape[1:3]), recipe)}
@@ -106,7 +116,13 @@ def _encoded(
 ) -> UInt8[np.ndarray, "fields height width 2"]:
     if recipe.mean == "subtract":
         flow = (pixels - _mean(pixels) for pixels in flow)
-    return np.stack([codes.encode(pixels, recipe.bound) for pixels in flow])
+    return np.stack([codes.encode(_finite(pixels, recipe), recipe.bound) for pixels in flow])
+
+
+def _finite(pixels: np.ndarray, recipe: FlowRecipe) -> np.ndarray:
+    if not np.isfinite(pixels).all():
+        raise UserError(f"flow {recipe.name!r} found displacements that are no numbers")
+    return pixels
 
 
 def _mean(pixels: Float32[np.ndarray, "height width 2"]) -> Float32[np.ndarray, "2"]:

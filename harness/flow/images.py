@@ -32,9 +32,10 @@ class Images:
         folder: below it each clip has a folder of its own, named as the clip, with or without its
             class and without suffix; None: the images lie in the clip's own folder of frames.
         image_bound: the displacement that white stands for, in pixels of the images.
-        zero: the grey value of no motion. At 127.5, the exact inverse of what the tools compute,
-            the two neighbouring values 127 and 128 both become no motion; 128 is what many readers
-            subtract.
+        zero: the grey value of no motion. 127.5 is the exact inverse of what the tools compute: of
+            the two values nearest to it, 127 and 128, either is then half a step of motion, which
+            is lost in our own rounding where `bound` is `image_bound`; 128 is what many readers
+            subtract, and what tools write for no motion.
     """
 
     def __init__(

@@ -41,13 +41,18 @@ def bidirectional(
 ) -> tuple[Int64[np.ndarray, "*segments ahead"], Int64[np.ndarray, "*segments behind"]]:
     """Which fields a window takes: of "flow" those ahead, then of "backward" those behind.
 
-    The middle position, `positions // 2`, is the frame from which both lead away: the forward
-    fields of the upper half from there on, and the backward fields of the lower half from there
-    down. The stack is forward first, then backward, as many fields as there are positions.
+    The frame at the middle position, `positions // 2`, is the one from which both lead away: the
+    forward fields of the upper half from there on, and their mirror images in time, backward field
+    t leading from frame t + 1 to t. The stack is forward first, then backward, as many fields as
+    there are positions; before the first frame there is nothing, so that field is repeated.
 
     >>> ahead, behind = bidirectional(np.arange(20, 26))
     >>> ahead.tolist(), behind.tolist()
     ([23, 24, 25], [22, 21, 20])
+    >>> [fields.tolist() for fields in bidirectional(np.arange(20, 44, 4))]  # a stride of 4
+    [[32, 36, 40], [31, 27, 23]]
     """
     middle = windows.shape[-1] // 2
-    return windows[..., middle:], windows[..., :middle][..., ::-1]
+    ahead = windows[..., middle:]
+    behind = 2 * windows[..., middle, None] - 1 - ahead[..., :middle]
+    return ahead, np.maximum(behind, 0)

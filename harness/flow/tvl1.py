@@ -6,12 +6,15 @@ Estimation", IPOL 2013, as OpenCV implements it. The method behind TSN's publish
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from harness.errors import UserError
 from harness.flow.grey import grey
+from harness.flow.ranges import more_than_zero
 
 
 def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
@@ -25,9 +28,11 @@ def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
     epsilon: float = 0.01,
     inner_iterations: int = 30,
     outer_iterations: int = 10,
-    median: int = 5,
+    median: Literal[1, 3, 5] = 5,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Flow by TV-L1; the defaults are OpenCV's. Frames of any size are accepted.
+
+    Raises UserError for an option that is not positive, and a `scale_step` of 1 or more.
 
     Args:
         tau: time step of the dual problem.
@@ -41,6 +46,20 @@ def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
         outer_iterations: of the inner loop, at each warping.
         median: side of the median filter in pixels: 1 (none), 3 or 5.
     """
+    more_than_zero(
+        "tvl1",
+        tau=tau,
+        lambda_=lambda_,
+        theta=theta,
+        scales=scales,
+        scale_step=scale_step,
+        warps=warps,
+        epsilon=epsilon,
+        inner_iterations=inner_iterations,
+        outer_iterations=outer_iterations,
+    )
+    if scale_step >= 1:
+        raise UserError(f"flow 'tvl1': scale_step is {scale_step}; it must be less than 1")
 
     def flow(
         previous: UInt8[np.ndarray, "height width 3"],

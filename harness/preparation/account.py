@@ -1,7 +1,9 @@
 """Preparing a data section for its own sake, with an account of it before and after."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
@@ -19,17 +21,23 @@ class Watcher(Protocol):
     def note(self, text: str) -> None: ...
 
 
-def prepare_section(
-    section: DataSection,
-    places: Places,
-    workers: int,
-    watcher: Watcher,
-    manifest_path: Path | None = None,
-) -> dict[str, Any]:
-    """Make the cache of a section's clips and write their manifest; the account of it, flat.
+@dataclass(frozen=True, kw_only=True)
+class Preparing:
+    """How it is to be done, none of which changes a byte of the cache.
 
-    The manifest lies beside the cache unless `manifest_path` says otherwise.
+    The manifest lies beside the cache unless `manifest` says otherwise. Beside a cache that cannot
+    be written to there is none.
     """
+
+    workers: int
+    seconds_per_file: float
+    manifest: Path | None = None
+
+
+def prepare_section(
+    section: DataSection, places: Places, how: Preparing, watcher: Watcher
+) -> dict[str, Any]:
+    """Make the cache of a section's clips and write their manifest; the account of it, flat."""
     began = perf_counter()
     section.dataset.write(watcher.preparing)
     watcher.note(announcement(section))
@@ -37,12 +45,16 @@ def prepare_section(
         section.clips,
         section.recipe,
         folder=places.cache,
-        workers=workers,
+        workers=how.workers,
         progress=watcher.preparing,
+        seconds_per_file=how.seconds_per_file,
     )
     rows = section.named(manifest(section.clips, cache))
-    path = manifest_path or cache.place.with_name(f"{cache.place.name}-{section.split}.csv")
-    write_manifest(path, rows)
+    path = how.manifest
+    if path is None and os.access(places.cache, os.W_OK):
+        path = cache.place.with_name(f"{cache.place.name}-{section.split}.csv")
+    if path is not None:
+        write_manifest(path, rows)
     return {
         "dataset": section.dataset.title,
         "split": section.split,
@@ -55,7 +67,7 @@ def prepare_section(
         "tier": cache.tier,
         "cache": str(cache.place),
         "hash": cache.hash,
-        "manifest": str(path),
+        "manifest": None if path is None else str(path),
     }
 
 

@@ -8,6 +8,7 @@ from harness.data.prepare import prepared
 from harness.errors import UserError
 from harness.flow.images import survey
 from harness.places import Places
+from harness.planning.plan import as_yaml
 from harness.preparation.sections import DataSection
 
 
@@ -44,4 +45,5 @@ def lines_for(folder: Path, roots: Sequence[Path]) -> str:
     """What to write into an experiment; a folder in a data root is named from there."""
     whole = folder.resolve()
     inside = [whole.relative_to(r.resolve()) for r in roots if whole.is_relative_to(r.resolve())]
-    return f"data:\n  flow: {{name: images, folder: {inside[0] if inside else folder}}}"
+    place = as_yaml(str(inside[0] if inside else folder))
+    return f"data:\n  flow: {{name: images, folder: {place}}}"

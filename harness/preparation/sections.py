@@ -25,7 +25,8 @@ from harness.planning.plan import sweep_plan
 from harness.registry import hint
 from harness.source import open_dataset, recipe_of, with_flow
 
-DECIDES_NOTHING = ("val", "clip")  # of a data section: all that is done to clips once they are read
+# Of a data section, all that is done to clips once they are read.
+DECIDES_NOTHING = ("val", "clip", "augment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +120,7 @@ def _opened(holder: _Holder, document: Document, places: Places) -> DataSection:
     try:
         dataset = open_dataset(holder.data, places)
         recipe = recipe_of(holder.data, places)
+        recipe.flow.method()  # refuses options before hours of decoding
         clips = with_flow(dataset.clips(), recipe.flow)
     except UserError as error:
         raise UserError(f"{document.where(('data',))}: data: {error}") from None

@@ -38,8 +38,9 @@ def batches_of(
     modalities: dict[str, int],
     *,
     seed: int,
+    views: Views | None = None,
 ) -> Batches:
-    """Of "train", drawn anew each epoch, or of "val" or "test".
+    """Of "train", drawn anew each epoch, or of "val" or "test", in the experiment's views.
 
     `modalities`: how many rgb and flow frames a sample needs, by name.
     """
@@ -56,5 +57,5 @@ def batches_of(
         mirrored=source.mirrored,
         augmentation=augmentation_of(experiment.data.augment),
         stacking=experiment.data.flow.stacking,
-        views=Views(times=test.views, crops=test.crops, mirror=test.mirror),
+        views=views or Views(times=test.views, crops=test.crops, mirror=test.mirror),
     )

@@ -6,10 +6,18 @@ from typing import Annotated
 import typer
 
 from harness.cli import options as o
+from harness.errors import UserError
 
 Manifest = Annotated[
     Path | None,
     typer.Option("--manifest", help="Where to write the manifest [default: beside the cache]."),
+]
+
+Seconds = Annotated[
+    float,
+    typer.Option(
+        "--seconds-per-file", min=1, help="After so long a file is given up and quarantined."
+    ),
 ]
 
 
@@ -20,6 +28,7 @@ def command(
     cache: o.Cache = o.CACHE_DEFAULT,
     workers: o.Processes = None,
     manifest: Manifest = None,
+    seconds: Seconds = 600.0,
     format: o.Format = None,
     output: o.Output = None,
 ) -> None:
@@ -31,13 +40,19 @@ def command(
     """
     from harness.cli.display import display
     from harness.cli.output import check_format, emit
-    from harness.preparation.account import prepare_section
+    from harness.preparation.account import Preparing, prepare_section
     from harness.preparation.sections import data_sections
     from harness.report.manifest import summaries_table
 
     check_format(format)
     places = o.places(data, cache)
     sections = data_sections(dataset, set_ or [], places)
+    if manifest is not None and len(sections) > 1:
+        raise UserError(
+            f"--manifest {manifest}: {dataset} has {len(sections)} data sections; "
+            "leave it out, and each manifest lies beside its cache"
+        )
+    how = Preparing(workers=o.processes(workers), seconds_per_file=seconds, manifest=manifest)
     with display() as shown:
-        done = [prepare_section(s, places, o.processes(workers), shown, manifest) for s in sections]
+        done = [prepare_section(section, places, how, shown) for section in sections]
     emit(summaries_table(done), format, output)

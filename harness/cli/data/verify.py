@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import options as o
+from harness.errors import UserError
 
 All = Annotated[bool, typer.Option("--all", help="List every file, not the problems alone.")]
 
@@ -28,25 +29,20 @@ def command(
     """
     from harness.cli.display import display
     from harness.cli.output import check_format, emit
-    from harness.data.cache import verify_cache
-    from harness.data.manifest import verify
-    from harness.data.prepare import prepared
     from harness.preparation.sections import data_sections
+    from harness.preparation.verification import verify_section
     from harness.report.manifest import problems_table, unusable
 
     check_format(format)
     places = o.places(data, cache)
-    rows = []
+    sections = data_sections(dataset, set_ or [], places)
     with display() as shown:
-        for section in data_sections(dataset, set_ or [], places):
-            section.dataset.write(shown.preparing)
-            found = verify(section.clips, workers=o.processes(workers), progress=shown.preparing)
-            rows += section.named(found)
-            known = prepared(section.clips, section.recipe, places.cache)
-            if known is not None:
-                verify_cache(places.cache, known.key)
-                shown.note(f"{known.place}: as it was written")
+        found = [verify_section(s, places, o.processes(workers), shown) for s in sections]
+    rows = [row for of_section, _ in found for row in of_section]
     emit(problems_table(rows, everything=everything), format, output)
+    for _, damage in found:
+        if damage:
+            raise UserError(damage)
     if unusable(rows):
         print(f"{len(unusable(rows))} of {len(rows)} files cannot be used", file=sys.stderr)
         raise typer.Exit(1)
