@@ -25,7 +25,7 @@ from harness.data.video import Unreadable
 
 REASON = re.compile(
     r"\d+ of \d+ frames could be decoded( \(.+\))?|1 frame: no flow"
-    r"|no frame could be decoded|no video stream"
+    r"|no frame could be decoded|no video stream|no decoder for its video stream"
     r"|Invalid data found when processing input|End of file|Input/output error"
 )
 
