@@ -56,4 +56,4 @@ def _summary(component: object) -> str:
 
     module = sys.modules[getattr(component, "__module__", "")]
     text = (getattr(component, "__doc__", None) or module.__doc__ or "").strip()
-    return text.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip(".")
+    return text.split("\n\n")[0].replace("\n", " ").replace("`", "").split(". ")[0].rstrip(".")
