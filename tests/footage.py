@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 
 import av
 import cv2
@@ -48,3 +49,10 @@ def gigantic(path):
     content = path.read_bytes()
     header = b"IHDR" + struct.pack(">II", 60_000, 60_000) + content[24:29]
     path.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+
+
+def fill(disk):
+    """Leave no room on a small disk."""
+    with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(4096))

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+from footage import fill
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -236,6 +237,20 @@ def test_a_file_is_hashed_once_and_again_when_it_was_touched(tmp_path, monkeypat
         memory.write_text("torn")
     Cache.open(tmp_path, KEY)
     assert len(hashed) == 3
+
+
+@pytest.mark.parametrize("state", ["full", "read-only"])
+def test_a_full_or_read_only_disk_costs_only_the_memory_of_what_was_checked(small_disk, state):
+    small, remount = small_disk
+    build(small)
+    for memory in small.glob("*.checked"):
+        memory.unlink()
+    if state == "full":
+        fill(small)
+    else:
+        remount("ro")
+    assert Cache.open(small, KEY).ids
+    assert not list(small.glob("*.checked"))
 
 
 def test_verify_finds_what_kept_its_size_and_time(tmp_path):

@@ -237,23 +237,6 @@ def test_a_full_disk_stops_the_build_and_its_workers(tmp_path, monkeypatch):
     assert build(clips, tmp_path / "cache").ids == [clip.id for clip in clips]
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 200 kB and the command that changes its options."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    try:
-        yield (
-            folder,
-            lambda option: subprocess.run(["mount", "-o", f"remount,{option}", folder], check=True),
-        )
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
 def test_a_really_full_disk_is_told_and_continued(tmp_path, small_disk, monkeypatch):
     clips = clips_in(videos(tmp_path / "videos", count=6))
     small, remount = small_disk

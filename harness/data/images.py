@@ -1,8 +1,8 @@
 """A folder of images as a clip: one image a frame, in the order of the numbers in their names.
 
 `img_00001.jpg` (TSN, MMAction2), `image_00001.jpg`, `frame000001.jpg`, `00001.jpg`, `1.png`: any
-names do. Precomputed flow (`flow_*`, and `x_00001.jpg` with `y_00001.jpg`) is no frame; hidden files
-are none either.
+names do. Precomputed flow (`flow_*`, and `x_00001.jpg` with `y_00001.jpg`) is no frame; hidden
+files are none either.
 """
 
 import re

@@ -6,8 +6,8 @@ whole: that is remembered in `<home>.checked`, beside the cache.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def check(place: Path, index: Mapping[str, Any], *, thorough: bool = False) -> N
                 raise _damaged(place, f"{name} is not what was written")
         except OSError as error:
             raise _damaged(place, f"{name}: {error.strerror}") from error
-    if found != known and os.access(place.parent, os.W_OK):
+    if found != known:
         _remember(place, found)
 
 
@@ -72,12 +72,13 @@ def _memory(place: Path) -> Path:
 def _remembered(place: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(_memory(place).read_text()))
-    except (OSError, ValueError):  # it only saves time
+    except (OSError, ValueError, TypeError):  # it only saves time
         return {}
 
 
 def _remember(place: Path, files: Mapping[str, Any]) -> None:
-    write_json(_memory(place), files)
+    with suppress(OSError, UserError):  # it only saves time
+        write_json(_memory(place), files)
 
 
 def _damaged(place: Path, what: str) -> UserError:
