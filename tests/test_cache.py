@@ -101,6 +101,20 @@ def test_hash_tells_which_clips_are_quarantined_not_how_that_was_worded(tmp_path
     assert hashed("three") != hashed("one", b="broken")
 
 
+def test_hash_tells_every_byte_of_what_was_decoded(tmp_path):
+    """Two decoders may differ by a level on one file, whose key is the same."""
+
+    def hashed(name, level):
+        entry, arrays = video(0, (2, 2, 2))
+        arrays["rgb"][1, 0, 1, 2] = level
+        builder = Builder(tmp_path / name, KEY)
+        builder.append("a", entry, arrays)
+        finish(builder)
+        return Cache.open(tmp_path / name, KEY).hash
+
+    assert hashed("one", 100) == hashed("two", 100) != hashed("three", 101)
+
+
 def test_quarantined_clips_have_a_reason_and_no_bytes(tmp_path):
     builder = Builder(tmp_path, KEY)
     builder.append("a", *video(0, (2, 2, 2)))
