@@ -60,7 +60,12 @@ def test_the_second_try_is_alone(tmp_path):
 
 def test_a_process_that_hangs_in_native_code_is_given_up():
     tasks = [("echo", 0), ("hang",), ("echo", 2), ("echo", 3)]
-    assert answers(*tasks, seconds=1) == [0, Lost("took longer than 1 s"), 2, 3]
+    assert answers(*tasks, seconds=1) == [
+        0,
+        Lost("took longer than 1 s, see --seconds-per-file"),
+        2,
+        3,
+    ]
 
 
 def test_an_exception_is_raised_with_the_workers_traceback():

@@ -149,7 +149,7 @@ def test_a_worker_that_hangs_costs_its_own_clip_only(tmp_path):
     assert process.returncode == 0, errors.decode()
     index = json.loads(content(tmp_path / "cache")["index.json"])
     assert sorted(index["clips"]) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4"]
-    assert index["quarantined"] == {"1 hanging.mp4": "took longer than 2 s"}
+    assert index["quarantined"] == {"1 hanging.mp4": "took longer than 2 s, see --seconds-per-file"}
     assert gone(process.pid)
 
 

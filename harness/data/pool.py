@@ -129,7 +129,7 @@ class _Worker:
                 self._ready = self._pipe.recv()
             self._pipe.send(question)
             if not self._pipe.poll(seconds):
-                return Lost(f"took longer than {seconds:g} s")
+                return Lost(f"took longer than {seconds:g} s, see --seconds-per-file")
             return self._pipe.recv()
         except (EOFError, OSError):
             self._process.join()
