@@ -29,6 +29,8 @@ def disk_errors(path: Path) -> Iterator[None]:
 def write_atomic(path: Path, content: bytes, *, replace: bool = True) -> bool:
     """Write a whole file or nothing; False if it was there and `replace` is false."""
     with disk_errors(path):
+        if not replace and path.exists():  # nothing to be written, so the disk may be read-only
+            return False
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
@@ -75,7 +77,11 @@ def digest(content: Any) -> str:
 
 
 def append_line(path: Path, content: dict[str, Any]) -> None:
-    """One JSON line more; a line is written in one call, so a kill leaves at most one torn."""
-    line = json.dumps({**content, "time": datetime.now(UTC).isoformat(timespec="milliseconds")})
-    with disk_errors(path), path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    """One JSON line more, with the time; a kill leaves at most one torn."""
+    append_json(path, {**content, "time": datetime.now(UTC).isoformat(timespec="milliseconds")})
+
+
+def append_json(path: Path, content: Any) -> None:
+    """One JSON line more, written in one call at the end of the file: writers need no lock."""
+    with disk_errors(path), path.open("ab", buffering=0) as file:
+        file.write(json.dumps(content).encode() + b"\n")

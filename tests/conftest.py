@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,20 @@ def real_clips() -> Path:
     if not root:
         pytest.skip("set HARNESS_TEST_DATA to the folder of real clips")
     return Path(root)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 200 kB and the command that changes its options."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        yield (
+            folder,
+            lambda option: subprocess.run(["mount", "-o", f"remount,{option}", folder], check=True),
+        )
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)

@@ -1,5 +1,9 @@
 """Videos that tests make, and what plainest PyAV reads of any video."""
 
+import struct
+import zlib
+from contextlib import suppress
+
 import av
 import cv2
 import numpy as np
@@ -38,3 +42,17 @@ def folder_of(folder, frames, template="img_{:05d}.png"):
     for number, frame in enumerate(frames, start=1):
         cv2.imwrite(str(folder / template.format(number)), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     return folder
+
+
+def gigantic(path):
+    """Make the header of a PNG tell of more pixels than OpenCV takes; it is whole all the same."""
+    content = path.read_bytes()
+    header = b"IHDR" + struct.pack(">II", 60_000, 60_000) + content[24:29]
+    path.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+
+
+def fill(disk):
+    """Leave no room on a small disk."""
+    with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(4096))

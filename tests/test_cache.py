@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+from footage import fill
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +99,20 @@ def test_hash_tells_which_clips_are_quarantined_not_how_that_was_worded(tmp_path
 
     assert hashed("one", b="broken") == hashed("two", b="damaged")
     assert hashed("three") != hashed("one", b="broken")
+
+
+def test_hash_tells_every_byte_of_what_was_decoded(tmp_path):
+    """Two decoders may differ by a level on one file, whose key is the same."""
+
+    def hashed(name, level):
+        entry, arrays = video(0, (2, 2, 2))
+        arrays["rgb"][1, 0, 1, 2] = level
+        builder = Builder(tmp_path / name, KEY)
+        builder.append("a", entry, arrays)
+        finish(builder)
+        return Cache.open(tmp_path / name, KEY).hash
+
+    assert hashed("one", 100) == hashed("two", 100) != hashed("three", 101)
 
 
 def test_quarantined_clips_have_a_reason_and_no_bytes(tmp_path):
@@ -236,6 +251,20 @@ def test_a_file_is_hashed_once_and_again_when_it_was_touched(tmp_path, monkeypat
         memory.write_text("torn")
     Cache.open(tmp_path, KEY)
     assert len(hashed) == 3
+
+
+@pytest.mark.parametrize("state", ["full", "read-only"])
+def test_a_full_or_read_only_disk_costs_only_the_memory_of_what_was_checked(small_disk, state):
+    small, remount = small_disk
+    build(small)
+    for memory in small.glob("*.checked"):
+        memory.unlink()
+    if state == "full":
+        fill(small)
+    else:
+        remount("ro")
+    assert Cache.open(small, KEY).ids
+    assert not list(small.glob("*.checked"))
 
 
 def test_verify_finds_what_kept_its_size_and_time(tmp_path):

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from footage import gigantic
 from shapes import CONV_FUSION
 from shapes import write as write_text
 
@@ -147,6 +148,10 @@ def garbage(home):
     (home / "flow_x_00002.png").write_text("not an image")
 
 
+def too_large(home):
+    gigantic(home / "flow_x_00002.png")
+
+
 def empty(home):
     (home / "flow_x_00002.png").write_bytes(b"")
 
@@ -168,6 +173,7 @@ SPOILT = [
     (remove(1), "the first flow image has the number 2, not 0 or 1"),
     (other_size, "flow_y_00003.png is 7 x 9 pixels, not 24 x 32"),
     (garbage, "flow_x_00002.png is not an image"),
+    (too_large, "flow_x_00002.png is not an image"),
     (empty, "flow_x_00002.png is not an image"),
     (folder, "flow_x_00002.png: Is a directory"),
     (twice, "the numbers of the 6 flow images from 1 to 5 have gaps or repeat"),

@@ -1,5 +1,7 @@
 """A user's own folder of videos: splits given or drawn, groups kept, mistakes told."""
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -97,6 +99,21 @@ def test_flips_unless_told_otherwise(tmp_path):
 def test_tells_what_is_wrong_in_one_line(tmp_path, names, options, told):
     place(tmp_path, *names)
     assert re.search(told, complaint(tmp_path, **options))
+
+
+@pytest.mark.parametrize("barred", ["mine", "mine/b", "mine/b/frames"])
+def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch, barred):
+    place(tmp_path, "a/1.mp4", "a/2.mp4", "b/1.mp4", "b/frames/1.jpg")
+    scan, folder_barred = os.scandir, tmp_path / barred
+
+    def guarded(path):
+        if Path(path) == folder_barred:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    monkeypatch.setattr(os, "listdir", lambda path: [entry.name for entry in guarded(path)])
+    assert complaint(tmp_path) == f"{folder_barred}: cannot be listed (Permission denied)"
 
 
 def test_equal_names_in_train_and_test_are_no_group(tmp_path):

@@ -1,14 +1,17 @@
 """A folder of images as a clip: which are its frames, in which order, and what is refused."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
-from footage import folder_of
+from footage import folder_of, gigantic
 
 from harness.data.clip import Span
 from harness.data.decode import decode
 from harness.data.images import frame_files
 from harness.data.video import Unreadable
+from harness.flow.layouts import LAYOUTS, find
 
 FRAMES = np.random.default_rng(0).integers(256, size=(12, 24, 32, 3), dtype=np.uint8)
 
@@ -40,6 +43,27 @@ def test_flow_images_hidden_files_folders_and_other_files_are_no_frames(tmp_path
         (folder / name).write_text("no image")
     (folder / "img_00003b.png").mkdir()
     np.testing.assert_array_equal(decode(folder, None).frames, FRAMES)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_flow_images_of_a_clips_own_folder_are_no_frames_in_any_layout(tmp_path, layout):
+    """One folder holds both: what flow 'images' reads there is what the frames leave out."""
+    folder = folder_of(tmp_path / "clip", FRAMES)
+    fields = len(FRAMES) - 1
+    for prefix in LAYOUTS[layout]:
+        start = Path(prefix.format(home=folder, parent=tmp_path, name="clip"))
+        start.parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1, fields + 1):
+            cv2.imwrite(f"{start}{number:05d}.jpg", FRAMES[0, :, :, 0])
+    assert len(find(folder).x) == len(find(folder).y) == fields
+    np.testing.assert_array_equal(decode(folder, None).frames, FRAMES)
+
+
+def test_a_name_that_only_begins_like_a_flow_image_is_a_frame(tmp_path):
+    names = ["x_ray_00001.png", "y_00001b.png", "flow.png", "flowers_1.png"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert {path.name for path in frame_files(tmp_path)} == set(names)
 
 
 def test_images_are_resized_as_video_frames_are(tmp_path):
@@ -75,6 +99,10 @@ def truncated(folder):
     (folder / "img_00005.png").write_bytes(content[: len(content) // 2])
 
 
+def too_large(folder):
+    gigantic(folder / "img_00005.png")
+
+
 def truncated_jpeg(folder):
     (folder / "img_00005.png").unlink()
     content = cv2.imencode(".jpg", FRAMES[4])[1].tobytes()
@@ -92,6 +120,7 @@ def single(folder):
         (smaller, "'img_00005.png' is 32 x 12 pixels, the first is 32 x 24"),
         (garbage, "'img_00005.png' is not a whole image"),
         (empty, "'img_00005.png' is not a whole image"),
+        (too_large, "'img_00005.png' is not a whole image"),
         (truncated, "'img_00005.png' is not a whole image"),
         (truncated_jpeg, "'img_00005.jpg' is not a whole image"),
         (single, "1 frame: no flow"),

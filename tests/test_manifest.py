@@ -8,13 +8,17 @@ import pytest
 from building import build, clips_in, content, videos, write
 from footage import folder_of
 
+from harness.data import manifest as manifests
+from harness.data import prepare as preparing
 from harness.data import room
 from harness.data.clip import Clip, Span
 from harness.data.decode import decode
 from harness.data.manifest import manifest, verify, write_manifest
+from harness.data.recipe import Recipe
 from harness.data.tiers import CHANNELS
 from harness.errors import UserError
 from harness.files import sha256_of
+from harness.flow.fields import FlowRecipe
 
 
 def quiet(done, total, what):
@@ -86,6 +90,26 @@ def test_verify_finds_the_same_without_a_cache(tmp_path, mixed):
     rows = verify(mixed, workers=2, progress=lambda *step: said.append(step))
     assert rows == manifest(mixed, cache)
     assert said[-1] == (len(mixed), len(mixed), "videos verified")
+
+
+@pytest.mark.parametrize("step", ["verified", "prepared"])
+def test_a_file_that_vanishes_once_it_is_decoded_costs_its_clip_only(tmp_path, monkeypatch, step):
+    clip = clips_in(videos(tmp_path / "videos", count=1))[0]
+    module = {"verified": manifests, "prepared": preparing}[step]
+
+    def decode_and_vanish(path, *args, **options):
+        video = decode(path, *args, **options)
+        path.unlink()
+        return video
+
+    monkeypatch.setattr(module, "decode", decode_and_vanish)
+    recipe = Recipe(resize=32, flow=FlowRecipe(name="dis"))
+    found = (
+        manifests.examine(clip)["reason"]
+        if step == "verified"
+        else preparing.work(clip, recipe=recipe, tier="raw")
+    )
+    assert found == "No such file or directory"
 
 
 def test_a_manifest_is_csv_that_anything_reads(tmp_path, mixed):

@@ -130,6 +130,15 @@ def test_goes_on_where_it_stopped(tmp_path):
     assert specification.keys() == {"task", "size", "frames", "train", "test", "seed", "revision"}
 
 
+def test_what_is_complete_can_be_used_on_a_read_only_disk(small_disk):
+    small, remount = small_disk
+    dataset = shapes(small, task="hue", size=16, frames=3, train=16, test=16)
+    remount("size=20m")
+    dataset.write(silent)
+    remount("ro")
+    dataset.write(silent)
+
+
 def test_replaces_what_was_deleted_and_nothing_else(tmp_path):
     dataset = shapes(tmp_path, task="hue", size=16, frames=3)
     dataset.write(silent)

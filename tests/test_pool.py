@@ -1,13 +1,17 @@
 """Processes that hang, die or are killed cost one answer, and only theirs."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
+from pickle import PicklingError
 
 import misbehaving
 import pytest
 
+from harness.data import pool as pools
 from harness.data.pool import AHEAD, Lost, Pool
 
 DIED = Lost("the process that decoded it died, twice", again=True)
@@ -56,7 +60,12 @@ def test_the_second_try_is_alone(tmp_path):
 
 def test_a_process_that_hangs_in_native_code_is_given_up():
     tasks = [("echo", 0), ("hang",), ("echo", 2), ("echo", 3)]
-    assert answers(*tasks, seconds=1) == [0, Lost("took longer than 1 s"), 2, 3]
+    assert answers(*tasks, seconds=1) == [
+        0,
+        Lost("took longer than 1 s, see --seconds-per-file"),
+        2,
+        3,
+    ]
 
 
 def test_an_exception_is_raised_with_the_workers_traceback():
@@ -64,6 +73,52 @@ def test_an_exception_is_raised_with_the_workers_traceback():
         RuntimeError, match=r"(?s)in a worker process:.*lambda: 1 / 0.*ZeroDivision"
     ):
         answers(("echo", 0), ("raise",), ("echo", 2))
+
+
+def test_a_task_that_cannot_be_sent_is_the_callers_error_and_blocks_nobody():
+    with Pool(1, seconds=60) as pool:
+        for _ in range(2):
+            tasks = [("echo", 0), ("echo", lambda: 1), ("echo", 2), ("echo", 3)]
+            with pytest.raises((AttributeError, PicklingError), match="lambda"):
+                list(pool.in_order(misbehaving.act, tasks))
+        assert [a for _, a in pool.in_order(misbehaving.act, [("echo", 4)] * 3)] == [4] * 3
+
+
+def test_an_answer_that_there_is_no_memory_for_is_the_callers_error(monkeypatch):
+    """A part of it may be left in the pipe: the next question must not get it for an answer."""
+    read = Connection.recv
+
+    def short_of_memory(self):
+        if read(self) == "too large":
+            raise MemoryError
+        return True
+
+    with Pool(1, seconds=60) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(Connection, "recv", short_of_memory)
+            with pytest.raises(MemoryError):
+                list(pool.in_order(misbehaving.act, [("echo", "too large")]))
+        assert list(pool.in_order(misbehaving.act, [("echo", 1)])) == [(("echo", 1), 1)]
+
+
+def test_a_process_that_cannot_be_replaced_blocks_nobody(monkeypatch):
+    def must_not():
+        raise BlockingIOError("no more processes")
+
+    with Pool(1, seconds=60) as pool:
+        monkeypatch.setattr(pools, "_Worker", must_not)
+        with pytest.raises(BlockingIOError, match="no more processes"):
+            list(pool.in_order(misbehaving.act, [("die",), ("echo", 1), ("echo", 2)]))
+
+
+def test_processes_are_deaf_to_ctrl_c_from_their_first_moment_on():
+    with Pool(2, seconds=60) as pool:
+        started = {worker._process.pid for worker in pool._all}
+        for process in started:
+            os.kill(process, signal.SIGINT)
+        answered = {process for _, process in pool.in_order(misbehaving.act, [("who",)] * 6)}
+        assert answered <= started, "one that had died was replaced"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_no_more_is_begun_than_the_look_ahead(tmp_path):

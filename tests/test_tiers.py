@@ -1,5 +1,7 @@
 """The two ways in which a cache keeps its arrays: both give back what they were given."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -120,6 +122,33 @@ def test_jpeg_files_are_images_end_to_end_and_where_they_begin(tmp_path):
     assert sorted(path.name for path in home.iterdir()) == sorted(
         [f"{kind}.{end}" for kind in CHANNELS for end in ("jpegs", "offsets.npy")] + ["index.json"]
     )
+
+
+def test_a_builder_keeps_eight_bytes_for_an_image(tmp_path):
+    images = 50_000
+    builder = Builder(tmp_path, KEY, tier="jpeg")
+    pieces = [bytes(300)] * images
+    tracemalloc.start()
+    try:
+        builder.write("clip", {"frames": images}, {"rgb": pieces, "flow": []})
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 12 * images
+
+
+def test_opening_does_not_read_where_images_begin(tmp_path):
+    """Kinetics has hundreds of millions of them."""
+    images = 2_000_000
+    (tmp_path / "rgb.jpegs").write_bytes(b"x")
+    np.save(tmp_path / "rgb.offsets.npy", np.zeros(images + 1, np.int64))
+    tracemalloc.start()
+    try:
+        TIERS["jpeg"](tmp_path / "rgb.jpegs", 3)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < images
 
 
 def test_natural_video_takes_what_the_arithmetic_allows(real_clips):

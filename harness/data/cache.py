@@ -14,6 +14,7 @@ killed at any moment.
 
 import json
 import os
+from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from jaxtyping import UInt8
 from harness.augment.box import Box
 from harness.data.integrity import FORMAT, check, read_index, seal
 from harness.data.tiers import CHANNELS, TIERS
-from harness.files import digest, disk_errors, sync, write_json
+from harness.files import disk_errors, sync, write_json
 
 KINDS = ("rgb", "flow")
 Pieces = Mapping[str, Sequence[np.ndarray]]  # of each array of a video, in the order of writing
@@ -42,7 +43,8 @@ def kinds(settings: Mapping[str, Any]) -> tuple[str, ...]:
 class Cache:
     """A finished cache, read-only.
 
-    `hash` identifies the data for good: sources, settings and which videos were quarantined.
+    `key` identifies the sources and the settings, `hash` the data that came of them for good: every
+    byte, and which videos were quarantined.
     `bound` is the displacement in pixels that the largest flow code stands for. `facts` tells of
     each video in `ids` what the manifest tells, `quarantined` why others are not there.
     """
@@ -119,7 +121,8 @@ class Builder:
         self.key, self.tier, self.kinds = key, TIERS[tier], tuple(kinds)
         self.home = home(folder, key)
         self.done: dict[str, dict[str, Any]] = {}
-        self._lengths: dict[str, list[int]] = {kind: [] for kind in self.kinds}
+        # One for each image of the jpeg tier: eight bytes, where a list takes forty.
+        self._lengths: dict[str, array[int]] = {kind: array("q") for kind in self.kinds}
         self._ends = dict.fromkeys(self.kinds, self.tier.header)  # bytes of the parts
         self._starts = dict.fromkeys(self.kinds, 0)
         with disk_errors(self.home):
@@ -147,7 +150,7 @@ class Builder:
         self._note(line)
 
     def finish(self, settings: Mapping[str, Any], sources: Mapping[str, str]) -> None:
-        """Make the cache complete: its bytes are a function of the sources and the settings."""
+        """Make the cache complete: no order or interruption of the building shows in its bytes."""
         quarantined = {id: entry["reason"] for id, entry in self.done.items() if "reason" in entry}
         clips = {
             id: entry | {"sha256": sources[id]}
@@ -159,7 +162,6 @@ class Builder:
             index = {
                 "format": FORMAT,
                 "key": self.key,
-                "hash": digest({"key": self.key, "quarantined": sorted(quarantined)}),
                 "tier": next(name for name, tier in TIERS.items() if tier is self.tier),
                 "kinds": self.kinds,
                 "settings": dict(settings),
@@ -196,7 +198,7 @@ class Builder:
         starts = dict(self._starts) if line["lengths"] else {}
         self.done[line["id"]] = line["entry"] | starts
         for kind, lengths in line["lengths"].items():
-            self._lengths[kind] += lengths
+            self._lengths[kind].extend(lengths)
             self._ends[kind] += sum(lengths)
             self._starts[kind] += self.tier.units(lengths)
 

@@ -1,11 +1,12 @@
 """A folder of images as a clip: one image a frame, in the order of the numbers in their names.
 
 `img_00001.jpg` (TSN, MMAction2), `image_00001.jpg`, `frame000001.jpg`, `00001.jpg`, `1.png`: any
-names do. Images whose name begins with `flow_` are precomputed flow, which is no frame; hidden
+names do. Precomputed flow (`flow_*`, and `x_00001.jpg` with `y_00001.jpg`) is no frame; hidden
 files are none either.
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from av.video.frame import VideoFrame
 from harness.data.clip import IMAGES, Span
 from harness.data.resize import Resize
 from harness.data.video import Unreadable, Video, gather, outside
+from harness.flow.layouts import is_flow
 
 ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}  # what a whole JPEG or PNG ends with
 TAIL = 1024  # bytes in which that is sought: some writers append padding
@@ -25,7 +27,9 @@ def frame_files(folder: Path) -> list[Path]:
     images = (
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in IMAGES and not path.name.startswith(("flow_", "."))
+        if path.suffix.lower() in IMAGES
+        and not path.name.startswith(".")
+        and not is_flow(path.name)
     )
     return sorted((path for path in images if path.is_file()), key=_natural)
 
@@ -85,7 +89,8 @@ def read_image(path: Path) -> np.ndarray:
     end = ENDS.get(content[:2], b"")
     pixels = None
     if content and end in content[-TAIL:]:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        with suppress(cv2.error):  # raised where the header tells of too many pixels
+            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         raise Unreadable(f"{path.name!r} is not a whole image")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

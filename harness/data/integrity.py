@@ -6,23 +6,28 @@ whole: that is remembered in `<home>.checked`, beside the cache.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
 from harness.files import digest, sha256_of, write_json
 
-FORMAT = 2  # raised when the layout or the meaning of the bytes changes
+FORMAT = 3  # raised when the layout or the meaning of the bytes changes
 
 
 def seal(index: Mapping[str, Any], files: Sequence[Path]) -> dict[str, Any]:
-    """The index with what tells whether it and the files beside it are whole."""
+    """The index with what tells whether it and the files beside it are whole.
+
+    Its "hash" is that of the data themselves, not only of what they were made from: decoders differ
+    by a level or two, from machine to machine.
+    """
     written = {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in files
     }
-    whole = dict(index) | {"files": written}
+    data = [index["key"], sorted(index["quarantined"]), written]
+    whole = dict(index) | {"files": written, "hash": digest(data)}
     return whole | {"seal": digest(whole)}
 
 
@@ -56,7 +61,7 @@ def check(place: Path, index: Mapping[str, Any], *, thorough: bool = False) -> N
                 raise _damaged(place, f"{name} is not what was written")
         except OSError as error:
             raise _damaged(place, f"{name}: {error.strerror}") from error
-    if found != known and os.access(place.parent, os.W_OK):
+    if found != known:
         _remember(place, found)
 
 
@@ -72,12 +77,13 @@ def _memory(place: Path) -> Path:
 def _remembered(place: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(_memory(place).read_text()))
-    except (OSError, ValueError):  # it only saves time
+    except (OSError, ValueError, TypeError):  # it only saves time
         return {}
 
 
 def _remember(place: Path, files: Mapping[str, Any]) -> None:
-    write_json(_memory(place), files)
+    with suppress(OSError, UserError):  # it only saves time
+        write_json(_memory(place), files)
 
 
 def _damaged(place: Path, what: str) -> UserError:

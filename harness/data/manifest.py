@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.data.cache import Cache
 from harness.data.clip import Clip, Progress
-from harness.data.decode import decode
+from harness.data.decode import decode, refusals
 from harness.data.pool import Lost, Pool
 from harness.data.prepare import SECONDS_PER_FILE
 from harness.data.sources import hash_of, size
@@ -65,7 +65,8 @@ def examine(clip: Clip) -> dict[str, Any]:
     """In a worker: the facts of a clip, or the reason why it cannot be used."""
     try:
         video = decode(clip.path, VERIFIED_SIZE, span=clip.span, declared=clip.declared)
-        return video.facts() | {"bytes": size(clip.path), "sha256": hash_of(clip.path)}
+        with refusals():  # it may be gone by now
+            return video.facts() | {"bytes": size(clip.path), "sha256": hash_of(clip.path)}
     except Unreadable as reason:
         return {"reason": str(reason)}
     except MemoryError:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import cv2
 
-from harness.processes import without_main
+from harness.processes import deaf, without_main
 
 AHEAD = 2  # tasks in flight for each worker: what bounds the memory
 SPAWN = get_context("spawn")  # a fork would inherit the caller's threads and open decoders
@@ -87,8 +87,17 @@ class Pool:
 
     def _ask(self, question: Any) -> Any:
         worker = self._idle.get()
-        answer = worker.ask(question, self._seconds)
-        self._idle.put(self._replace(worker) if isinstance(answer, Lost) else worker)
+        try:
+            answer = worker.ask(question, self._seconds)
+            if isinstance(answer, Lost):
+                worker = self._replace(worker)
+        except (
+            BaseException
+        ):  # the question cannot be sent, say, or there is no memory for its answer
+            worker = self._replace(worker)
+            raise
+        finally:
+            self._idle.put(worker)  # without it the others would wait for ever
         if isinstance(answer, _Failed):
             raise RuntimeError(f"in a worker process:\n{answer.traceback}")
         return answer
@@ -98,9 +107,9 @@ class Pool:
             worker.end()
             if self._closed:
                 return worker
-            self._all.remove(worker)
-            self._all.append(_Worker())
-            return self._all[-1]
+            new = _Worker()
+            self._all[self._all.index(worker)] = new
+            return new
 
 
 class _Worker:
@@ -109,7 +118,7 @@ class _Worker:
     def __init__(self) -> None:
         self._pipe, theirs = SPAWN.Pipe()
         self._process = SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
-        with without_main():
+        with without_main(), deaf():
             self._process.start()
         theirs.close()
         self._ready = False
@@ -120,7 +129,7 @@ class _Worker:
                 self._ready = self._pipe.recv()
             self._pipe.send(question)
             if not self._pipe.poll(seconds):
-                return Lost(f"took longer than {seconds:g} s")
+                return Lost(f"took longer than {seconds:g} s, see --seconds-per-file")
             return self._pipe.recv()
         except (EOFError, OSError):
             self._process.join()

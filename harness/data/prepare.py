@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from harness.data.cache import Builder, Cache, home, kinds
 from harness.data.clip import Clip, Progress
-from harness.data.decode import decode
+from harness.data.decode import decode, refusals
 from harness.data.pool import Lost, Pool
 from harness.data.recipe import Recipe
 from harness.data.room import NOTHING, choose, need_of, probe, require
@@ -93,7 +93,8 @@ def work(clip: Clip, *, recipe: Recipe, tier: str) -> Prepared | str:
     try:
         video = decode(clip.path, recipe.resize, span=clip.span, declared=clip.declared)
         arrays = {"rgb": video.frames, **fields(video.frames, recipe.flow, clip.flow)}
-        facts = video.facts() | {"bytes": size(clip.path)}
+        with refusals():  # it may be gone by now
+            facts = video.facts() | {"bytes": size(clip.path)}
     except (Unreadable, UserError) as reason:
         return str(reason)
     except MemoryError:

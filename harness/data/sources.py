@@ -1,7 +1,6 @@
 """What a cache is made from: the bytes of each clip's files, and which part of them the clip is."""
 
 import json
-import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -11,35 +10,51 @@ from typing import Any
 
 from harness.data.clip import Clip, Progress
 from harness.data.images import frame_files
-from harness.files import digest, sha256_of, write_json
+from harness.errors import UserError
+from harness.files import append_json, digest, sha256_of
 from harness.flow import layouts
 
 Files = Callable[[Path], Sequence[Path]]
 
 
 class Memory:
-    """Hashes that are remembered in a file: who knows path, size and time need not read again."""
+    """Hashes that are remembered in a file: who knows path, size and time need not read again.
+
+    Each is appended as a line of JSON as soon as it is known, so an interruption costs none of
+    them, nor do other processes that learn at the same time; the last line of a path counts. It
+    only saves time: a line that cannot be read or written is done without.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._known = json.loads(file.read_text()) if file.exists() else {}
-        self._learned = False
+        self._known = _entries(file)
 
     def recall(self, path: Path, files: Sequence[Path]) -> str | None:
-        *stamp, found = self._known.get(str(path.absolute()), [None])
+        stamp, found = self._known.get(str(path.absolute()), (None, None))
         return found if stamp == _stamp(path, files) else None
 
     def learn(self, path: Path, files: Sequence[Path]) -> str:
-        found = _hash(path, files)
-        self._known[str(path.absolute())] = [*_stamp(path, files), found]
-        self._learned = True
+        stamp, found = _stamp(path, files), _hash(path, files)
+        if stamp == _stamp(path, files):  # else it changed while it was read
+            self._remember(str(path.absolute()), stamp, found)
         return found
 
-    def save(self) -> None:
-        """Unless nothing is new, or nothing can be written here."""
-        read_only = self.file.parent.exists() and not os.access(self.file.parent, os.W_OK)
-        if self._learned and not read_only:
-            write_json(self.file, self._known)
+    def _remember(self, path: str, stamp: list[Any], found: str) -> None:
+        self._known[path] = stamp, found
+        with suppress(OSError, UserError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            append_json(self.file, {"path": path, "stamp": stamp, "hash": found})
+
+
+def _entries(file: Path) -> dict[str, tuple[Any, str]]:
+    """The stamp and hash of each path; a torn line holds none."""
+    known = {}
+    with suppress(OSError):
+        for line in file.read_bytes().splitlines():
+            with suppress(ValueError, TypeError, KeyError):
+                entry = json.loads(line)
+                known[entry["path"]] = entry["stamp"], entry["hash"]
+    return known
 
 
 def source_hashes(clips: Sequence[Clip], folder: Path, progress: Progress) -> dict[str, Any]:
@@ -57,7 +72,6 @@ def source_hashes(clips: Sequence[Clip], folder: Path, progress: Progress) -> di
                 hashes[id] = known or memory.learn(path, files)
                 if known is None:
                     progress(done, len(paths), f"{kind} hashed")
-        memory.save()
     return _identities(clips, found)
 
 
@@ -79,8 +93,8 @@ def _kinds(clips: Sequence[Clip], folder: Path) -> dict[str, tuple[dict[str, Pat
     videos = {clip.id: clip.path for clip in clips}
     flows = {clip.id: clip.flow for clip in clips if clip.flow is not None}
     return {
-        "videos": (videos, frames_of, Memory(folder / "hashes.json")),
-        "flow images": (flows, flow_of, Memory(folder / "flow_hashes.json")),
+        "videos": (videos, frames_of, Memory(folder / "hashes.jsonl")),
+        "flow images": (flows, flow_of, Memory(folder / "flow_hashes.jsonl")),
     }
 
 

@@ -118,16 +118,18 @@ class Jpeg:
 
     @staticmethod
     def complete(file: Path, lengths: Sequence[int]) -> list[Path]:
-        offsets = file.with_suffix(".offsets.npy")
-        with offsets.open("wb") as opened:
-            np.save(opened, np.cumsum([0, *lengths], dtype=np.int64))
+        table = file.with_suffix(".offsets.npy")
+        offsets = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        with table.open("wb") as opened:
+            np.save(opened, offsets)
             sync(opened)
-        return [file, offsets]
+        return [file, table]
 
     def __init__(self, file: Path, channels: int) -> None:
         self._file, self._channels = file, channels
         self._bytes = np.asarray(np.memmap(file, np.uint8, mode="r"))
-        self._offsets = np.load(file.with_suffix(".offsets.npy"))
+        self._offsets = np.asarray(np.load(file.with_suffix(".offsets.npy"), mmap_mode="r"))
 
     def whole(self, start: int, shape: Shape) -> np.ndarray:
         return np.stack([self._decode(start + at) for at in range(shape[0])])

@@ -20,7 +20,7 @@ from harness.data.clip import IMAGES, Clip
 from harness.datasets.given import Given
 from harness.datasets.mirror import mirrored_labels
 from harness.datasets.roots import inside
-from harness.datasets.videos import SUFFIXES, is_video, numbered_group
+from harness.datasets.videos import SUFFIXES, entries, is_video, numbered_group
 from harness.errors import UserError
 
 
@@ -82,7 +82,7 @@ class Folder(Given):
             )
         clips = []
         for label, name in enumerate(self.classes):
-            videos = [path for path in sorted((top / name).iterdir()) if is_clip(path)]
+            videos = [path for e in entries(top / name) if is_clip(path := Path(e.path))]
             if not videos:
                 raise UserError(f"{top / name}: no videos in it ({', '.join(SUFFIXES)})")
             for path in videos:
@@ -95,16 +95,16 @@ class Folder(Given):
 
 def subfolders(folder: Path) -> list[str]:
     """The names of the classes: all sub-folders but hidden ones."""
-    names = sorted(e.name for e in folder.iterdir() if e.is_dir() and not e.name.startswith("."))
+    names = [e.name for e in entries(folder) if e.is_dir() and not e.name.startswith(".")]
     if not names:
         raise UserError(f"{folder}: no videos in it; place them in a sub-folder for each class")
     return names
 
 
 def is_clip(path: Path) -> bool:
-    """Whether it is a video file or a folder that holds an image."""
+    """Whether it is a video file or a folder that holds an image; UserError if that is barred."""
     if path.name.startswith("."):
         return False
     if path.is_dir():
-        return any(frame.suffix.lower() in IMAGES for frame in path.iterdir())
+        return any(Path(e.name).suffix.lower() in IMAGES for e in entries(path))
     return is_video(path.name)

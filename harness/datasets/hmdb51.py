@@ -15,7 +15,7 @@ from typing import ClassVar
 from harness.data.clip import Clip
 from harness.datasets.given import Given
 from harness.datasets.lines import lines_of
-from harness.datasets.videos import below, place
+from harness.datasets.videos import below, entries, place
 from harness.errors import UserError
 
 SUBSETS = {"0": None, "1": "train", "2": "test"}
@@ -62,7 +62,7 @@ class HMDB51(Given):
         folder = self._find(
             "videos",
             self.video_places,
-            lambda path: path.is_dir() and any(p.name in known for p in path.iterdir()),
+            lambda path: path.is_dir() and any(e.name in known for e in entries(path)),
         )
         lists = f"{self._lists}/*{INFIX}{self.files[0].stem[-1]}.txt"
         return place(listed, below(folder, 2), f"{lists} are absent from {folder}")

@@ -3,15 +3,21 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.datasets.videos import entries
 from harness.errors import UserError
 
 
 def find(
     roots: Sequence[Path], places: Sequence[str], accept: Callable[[Path], bool]
 ) -> Path | None:
-    """The first `root/place` that will do."""
-    candidates = (root / place for root in roots for place in places)
-    return next((path for path in candidates if accept(path)), None)
+    """The first `root/place` that will do; UserError where a root bars the way to it."""
+    for path in (root / place for root in roots for place in places):
+        try:
+            if accept(path):
+                return path
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    return None
 
 
 def searched(roots: Sequence[Path], places: Sequence[str]) -> str:
@@ -22,7 +28,7 @@ def searched(roots: Sequence[Path], places: Sequence[str]) -> str:
 def describe(root: Path) -> str:
     if not root.is_dir():
         return f"{root} (no such folder)"
-    return str(root) if any(root.iterdir()) else f"{root} (empty)"
+    return str(root) if entries(root) else f"{root} (empty)"
 
 
 def inside(title: str, **options: str) -> None:

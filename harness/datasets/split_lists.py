@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.data.clip import Clip
 from harness.datasets.lines import label_of, lines_of
+from harness.datasets.videos import entries
 from harness.errors import UserError
 from harness.registry import hint
 
@@ -20,11 +21,9 @@ SUBSETS = ("train", "test")
 
 def list_files(folder: Path, split: str) -> list[Path]:
     """classInd.txt and the two lists of a split; UserError if there is no such split."""
-    splits = [
-        path.stem.removeprefix("trainlist")
-        for path in sorted(folder.glob("trainlist*.txt"))
-        if path.with_name(path.name.replace("train", "test")).exists()
-    ]
+    names = [entry.name for entry in entries(folder)]
+    lists = [re.fullmatch(r"trainlist(.*)\.txt", name) for name in names]
+    splits = [match[1] for match in lists if match and f"testlist{match[1]}.txt" in names]
     if split not in splits:
         raise UserError(f"{folder}: no split {split!r}; {hint(split, splits)}")
     return [folder / "classInd.txt", *(folder / f"{subset}list{split}.txt" for subset in SUBSETS)]

@@ -15,7 +15,7 @@ from typing import ClassVar
 from harness.data.clip import Clip
 from harness.datasets.given import Given
 from harness.datasets.split_lists import list_files, parse_classes, parse_split
-from harness.datasets.videos import below, place
+from harness.datasets.videos import below, entries, place
 
 
 class UCF101(Given):
@@ -48,7 +48,7 @@ class UCF101(Given):
         folder = self._find(
             "videos",
             self.video_places,
-            lambda path: path.is_dir() and any(p.name.casefold() in known for p in path.iterdir()),
+            lambda path: path.is_dir() and any(e.name.casefold() in known for e in entries(path)),
         )
         lists = " and ".join(path.name for path in self.files[1:])
         return place(listed, below(folder, 2), f"{lists} are absent from {folder}")

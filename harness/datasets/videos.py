@@ -26,16 +26,24 @@ def numbered_group(name: str) -> str | None:
     return numbered[0] if numbered else None
 
 
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, in the order of the names; UserError if it may not be listed."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be listed ({error.strerror})") from error
+
+
 def below(folder: Path, depth: int = 1) -> dict[str, str]:
     """The paths of what lies in a folder, by name; of depth 2 also in its sub-folders, as a/b."""
     found: dict[str, str] = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if depth > 1 and entry.is_dir():
-                inner = below(Path(entry.path), depth - 1)
-                found |= {f"{entry.name}/{name}": path for name, path in inner.items()}
-            else:
-                found[entry.name] = entry.path
+    for entry in entries(folder):
+        if depth > 1 and entry.is_dir():
+            inner = below(Path(entry.path), depth - 1)
+            found |= {f"{entry.name}/{name}": path for name, path in inner.items()}
+        else:
+            found[entry.name] = entry.path
     return found
 
 

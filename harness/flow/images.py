@@ -11,6 +11,7 @@ that is accepted where the last two are indeed identical.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -143,7 +144,9 @@ def _grey(path: Path, size: tuple[int, ...] | None = None) -> UInt8[np.ndarray, 
         content = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise UserError(f"{path.name}: {error.strerror}") from None
-    image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
+    image = None
+    with suppress(cv2.error):  # an empty file, or too many pixels
+        image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise UserError(f"{path.name} is not an image")
     if size not in (None, image.shape):

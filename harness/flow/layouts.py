@@ -16,6 +16,12 @@ LAYOUTS = {
     "u/<clip>/frame000001.jpg": ("{parent}/u/{name}/frame", "{parent}/v/{name}/frame"),
 }
 NUMBER = re.compile(r"(\d+)\.(jpe?g|png)", re.IGNORECASE)
+BESIDE_FRAMES = tuple(
+    prefix.removeprefix("{home}/")
+    for prefixes in LAYOUTS.values()
+    for prefix in prefixes
+    if prefix.startswith("{home}/") and prefix.count("/") == 1
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +32,12 @@ class Found:
     x: tuple[Path, ...] = ()
     y: tuple[Path, ...] = ()
     problem: str = ""
+
+
+def is_flow(name: str) -> bool:
+    """Whether a file of a clip's own folder is a flow image, as its name tells, and no frame."""
+    starts = [start for start in BESIDE_FRAMES if name.startswith(start)]
+    return name.startswith("flow_") or any(NUMBER.fullmatch(name, len(start)) for start in starts)
 
 
 def exists(home: Path) -> bool:

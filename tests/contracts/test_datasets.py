@@ -1,6 +1,8 @@
 """What every data set owes; a new entry in DATASETS fails here until it has an example."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -206,6 +208,35 @@ def test_refuses_an_unknown_split_in_one_line(build):
     with pytest.raises(UserError, match=r"no split '7'.*'?01") as error:
         build("7")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("barred", ["every folder", "folders of videos", "the way to them"])
+def test_folders_that_may_not_be_read_are_told_in_one_line(build, tmp_path, monkeypatch, barred):
+    """As mode 000 bars them from all but root; the files themselves are opened by `prepare`."""
+
+    def bar(function, when):
+        def guarded(path, *args, **options):
+            if isinstance(path, str | Path) and when(Path(path)):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return function(path, *args, **options)
+
+        return guarded
+
+    root = tmp_path / "root"
+    videos = {path.parent for path in root.rglob("*") if path.suffix in (".avi", ".mp4", ".webm")}
+    if barred == "the way to them":
+        monkeypatch.setattr(os, "stat", bar(os.stat, lambda path: path.parent == root))
+    else:
+        everywhere = barred == "every folder"
+        for name in ("scandir", "listdir"):
+            guarded = bar(getattr(os, name), lambda path: everywhere or path in videos)
+            monkeypatch.setattr(os, name, guarded)
+    said = []
+    try:
+        build().clips()  # some need no list of a folder
+    except UserError as error:
+        said.append(str(error))
+    assert all("Permission denied" in line and "\n" not in line for line in said)
 
 
 def test_the_documentation_has_every_data_set():
