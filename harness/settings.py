@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+SECONDS_PER_FILE = 600.0  # after which a video is given up
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:

@@ -8,6 +8,7 @@ import typer
 
 from harness.errors import UserError
 from harness.places import Places
+from harness.settings import SECONDS_PER_FILE
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The YAML file.")]
 Set = Annotated[
@@ -40,6 +41,12 @@ Workers = Annotated[
 Processes = Annotated[
     int | None, typer.Option("--workers", "-w", min=1, help="Files at once [default: cores].")
 ]
+Seconds = Annotated[
+    float,
+    typer.Option(
+        "--seconds-per-file", min=1, help="After so long a file is given up and quarantined."
+    ),
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Torch threads per training.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, gpu, ... as Lightning names it.")]
 Wandb = Annotated[
@@ -55,6 +62,7 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write the t
 
 CACHE_DEFAULT = Path("cache")
 RUNS_DEFAULT = Path("runs")
+SECONDS_DEFAULT = SECONDS_PER_FILE
 
 
 def places(data: str | None, cache: Path, runs: Path = RUNS_DEFAULT) -> Places:

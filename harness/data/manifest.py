@@ -10,10 +10,10 @@ from harness.data.cache import Cache
 from harness.data.clip import Clip, Progress
 from harness.data.decode import decode, refusals
 from harness.data.pool import Lost, Pool
-from harness.data.prepare import SECONDS_PER_FILE
 from harness.data.sources import hash_of, size
 from harness.data.video import Unreadable
 from harness.files import write_atomic
+from harness.settings import SECONDS_PER_FILE
 
 Row = dict[str, Any]
 FACTS = {  # columns, and what the cache calls them

@@ -30,8 +30,7 @@ from harness.data.video import Unreadable, plain
 from harness.errors import UserError
 from harness.files import digest, disk_errors
 from harness.flow.fields import fields
-
-SECONDS_PER_FILE = 600.0
+from harness.settings import SECONDS_PER_FILE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,18 +8,23 @@ from harness.data.prepare import prepared
 from harness.data.sources import source_hashes
 from harness.errors import UserError
 from harness.places import Places
-from harness.preparation.account import Watcher
+from harness.preparation.account import Preparing, Watcher
 from harness.preparation.sections import DataSection
 
 
 def verify_section(
-    section: DataSection, places: Places, workers: int, watcher: Watcher
+    section: DataSection, places: Places, how: Preparing, watcher: Watcher
 ) -> tuple[list[dict[str, Any]], str]:
     """The manifest as it is found now, and what is wrong with the cache: "" if nothing is."""
     section.dataset.write(watcher.preparing)
-    rows = section.named(verify(section.clips, workers=workers, progress=watcher.preparing))
+    rows = verify(
+        section.clips,
+        workers=how.workers,
+        progress=watcher.preparing,
+        seconds_per_file=how.seconds_per_file,
+    )
     source_hashes(section.clips, places.cache, watcher.preparing)  # now the cache can be found
-    return rows, _damage(section, places, watcher)
+    return section.named(rows), _damage(section, places, watcher)
 
 
 def _damage(section: DataSection, places: Places, watcher: Watcher) -> str:

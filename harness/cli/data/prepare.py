@@ -13,13 +13,6 @@ Manifest = Annotated[
     typer.Option("--manifest", help="Where to write the manifest [default: beside the cache]."),
 ]
 
-Seconds = Annotated[
-    float,
-    typer.Option(
-        "--seconds-per-file", min=1, help="After so long a file is given up and quarantined."
-    ),
-]
-
 
 def command(
     dataset: o.Dataset,
@@ -28,7 +21,7 @@ def command(
     cache: o.Cache = o.CACHE_DEFAULT,
     workers: o.Processes = None,
     manifest: Manifest = None,
-    seconds: Seconds = 600.0,
+    seconds: o.Seconds = o.SECONDS_DEFAULT,
     format: o.Format = None,
     output: o.Output = None,
 ) -> None:

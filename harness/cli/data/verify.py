@@ -18,6 +18,7 @@ def command(
     data: o.Data = None,
     cache: o.Cache = o.CACHE_DEFAULT,
     workers: o.Processes = None,
+    seconds: o.Seconds = o.SECONDS_DEFAULT,
     format: o.Format = None,
     output: o.Output = None,
 ) -> None:
@@ -29,6 +30,7 @@ def command(
     """
     from harness.cli.display import display
     from harness.cli.output import check_format, emit
+    from harness.preparation.account import Preparing
     from harness.preparation.sections import data_sections
     from harness.preparation.verification import verify_section
     from harness.report.manifest import problems_table, unusable
@@ -36,8 +38,9 @@ def command(
     check_format(format)
     places = o.places(data, cache)
     sections = data_sections(dataset, set_ or [], places)
+    how = Preparing(workers=o.processes(workers), seconds_per_file=seconds)
     with display() as shown:
-        found = [verify_section(s, places, o.processes(workers), shown) for s in sections]
+        found = [verify_section(section, places, how, shown) for section in sections]
     rows = [row for of_section, _ in found for row in of_section]
     emit(problems_table(rows, everything=everything), format, output)
     for _, damage in found:
