@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import harness_here
 from hypothesis import HealthCheck, settings
 
 SOAK = bool(os.environ.get("HARNESS_SOAK"))
@@ -52,3 +53,11 @@ def small_disk(tmp_path):
         )
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """A function that runs a command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
+    return lambda *words: harness_here(capsys, *words)

@@ -54,14 +54,18 @@ def clip(id, label=0):
     return Clip(id=id, path=Path(id), label=label, group="", subset="train")
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
+def telling_cache(folder):
     """Seven videos of different lengths and sizes, and one that cannot be read."""
     videos = {
         f"v{number}": telling(number, frames=8 + 3 * number, width=12 + number % 3)
         for number in range(7)
     }
-    return cache_of(tmp_path_factory.mktemp("cache"), videos | {"x": "broken"})
+    return cache_of(folder, videos | {"x": "broken"})
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return telling_cache(tmp_path_factory.mktemp("cache"))
 
 
 CLIPS = [clip(f"v{number}", label=number % 3) for number in range(7)]
@@ -193,67 +197,6 @@ def test_nothing_is_mirrored_unless_asked(cache):
         assert (np.diff(columns, axis=-1) == 1).all()
 
 
-def test_testing_takes_the_centre_in_order_and_draws_nothing(cache):
-    made = epoch_of(batches(cache, training=False), 0)
-    assert made["video"].tolist() == list(range(7))
-    assert_equal(made, epoch_of(batches(cache, training=False, seed=5), 9))
-    assert (made["rgb"][:, 0, 0, 0, 0, 1] % 100 == 1).all()  # 8 of 10 rows
-    widths = np.array([12 + number % 3 for number in range(7)])
-    np.testing.assert_array_equal(made["rgb"][:, 0, 0, 0, 0, 2] % 20, (widths - 8) // 2)
-
-
-def test_views_and_mirrors_of_a_video_follow_each_other(cache):
-    made = epoch_of(batches(cache, training=False, views=Views(times=3, mirror=True), batch_size=4))
-    assert made["video"].tolist() == np.repeat(range(7), 6).tolist()
-    np.testing.assert_array_equal(made["rgb"][1::2], made["rgb"][::2, ..., ::-1, :])
-    np.testing.assert_array_equal(made["flow"][1::2, ..., 0], -made["flow"][::2, ..., ::-1, 0])
-    np.testing.assert_array_equal(made["flow"][1::2, ..., 1], made["flow"][::2, ..., ::-1, 1])
-    starts = made["rgb"][::2, 0, 0, 0, 0, 0].reshape(7, 3)
-    assert (np.diff(starts[-1].astype(int)) > 0).all()
-    once = epoch_of(batches(cache, training=False, views=Views(times=3)))
-    np.testing.assert_array_equal(once["rgb"], made["rgb"][::2])
-
-
-def test_samples_of_a_video_are_ordered_by_time_then_place_then_side(cache):
-    views = Views(times=25, crops=5, mirror=True)  # 25 frames x 10 crops
-    made = epoch_of(batches(cache, CLIPS[6:], training=False, views=views, batch_size=16))
-    assert len(made["video"]) == len(views) == 250
-    assert made["mirrored"].tolist() == [False, True] * 125
-    rgb = made["rgb"].reshape(25, 5, 2, 2, 4, 8, 8, 3)
-    first = rgb[:, :, 0, 0, 0, 0, 0].astype(int)  # times, crops, the upper left pixel
-    assert (first[..., 0] == first[:, :1, 0]).all()
-    assert (np.diff(first[:, 0, 0]) >= 0).all()
-    corners = (first[0, :, 1] % 100, first[0, :, 2] % 20)  # of 10 x 12 pixels
-    np.testing.assert_array_equal(corners, [[0, 0, 2, 2, 1], [0, 4, 0, 4, 2]])
-    np.testing.assert_array_equal(rgb[:, :, 1], rgb[:, :, 0, ..., ::-1, :])
-
-
-def test_three_crops_lie_along_the_longer_side(cache):
-    views = Views(crops=3)
-    made = epoch_of(batches(cache, CLIPS[:1], training=False, views=views))["rgb"]
-    assert (made[:, 0, 0, 0, 0, 1] % 100).tolist() == [1, 1, 1]
-    assert (made[:, 0, 0, 0, 0, 2] % 20).tolist() == [0, 2, 4]
-
-
-def test_a_mirrored_sample_is_trained_with_the_label_of_its_mirror_image(cache):
-    labels = set()
-    for epoch in range(4):
-        made = epoch_of(batches(cache, mirrored=[1, 0, 2]), epoch)
-        rgb = made["rgb"][:, 0, 0, 0].astype(int)
-        np.testing.assert_array_equal(made["mirrored"], rgb[:, 0, 2] > rgb[:, 1, 2])
-        as_filmed = made["video"] % 3
-        expected = np.where(made["mirrored"], np.array([1, 0, 2])[as_filmed], as_filmed)
-        np.testing.assert_array_equal(made["label"], expected)
-        labels |= set(zip(as_filmed, made["label"], strict=True))
-    assert labels == {(0, 0), (0, 1), (1, 0), (1, 1), (2, 2)}
-
-
-def test_a_mirrored_test_sample_keeps_the_label_of_its_video(cache):
-    views = Views(mirror=True)
-    made = epoch_of(batches(cache, training=False, mirrored=[1, 0, 2], views=views))
-    np.testing.assert_array_equal(made["label"], made["video"] % 3)
-
-
 def test_mirroring_where_labels_have_no_mirror_image_is_a_programming_error(cache):
     with pytest.raises(ValueError, match="no mirror image"):
         batches(cache, mirrored=None)
@@ -362,46 +305,3 @@ def test_a_crop_that_does_not_fit_is_refused_with_the_clip(cache):
 def test_some_other_number_of_frames_is_a_programming_error(cache):
     with pytest.raises(ValueError, match="rgb_frames: 3, not 0, 1 or 4"):
         batches(cache, rgb_frames=3)
-
-
-def stacked_cache(folder, flow, backward):
-    """A cache of one video whose fields are given, in steps of one pixel."""
-    kinds = ("rgb", "flow", "backward")
-    builder = Builder(folder, KEY, kinds=kinds)
-    frames, height, width = len(flow) + 1, *flow.shape[1:3]
-    arrays = {"rgb": np.zeros((frames, height, width, 3), np.uint8), "flow": flow}
-    entry = {"frames": frames, "height": height, "width": width}
-    builder.append("a", entry, arrays | {"backward": backward})
-    builder.finish({"flow": {"bound": 127.0, "backward": True}}, {"a": ""})
-    return Cache.open(folder, KEY)
-
-
-def test_a_bidirectional_stack_leads_away_from_the_middle_frame(tmp_path):
-    """Field t of either kind is told by its value: 10 + t forward, 100 + t backward."""
-    fields = np.broadcast_to(np.arange(9, dtype=np.uint8)[:, None, None, None], (9, 6, 6, 2))
-    cache = stacked_cache(tmp_path, fields + np.uint8(10), fields + np.uint8(100))
-    spec = ClipSpec(frames=4, crop=4)
-    usual = {"rgb_frames": 1, "mirrored": None}
-    made = batches(
-        cache, [clip("a")], spec, **usual, training=False, views=Views(), stacking="bidirectional"
-    )
-    middle = made._test_cut(0)[1].windows[0, 2]  # the frame that both halves lead away from
-    flow = epoch_of(made)["flow"][0, 0, :, 0, 0, 0].tolist()
-    assert flow == [10 + middle, 11 + middle, 99 + middle, 98 + middle]
-
-
-def test_a_path_is_followed_out_of_the_crop(tmp_path):
-    """Everything moves 2 pixels right; what moves 3 more lies right of a crop of the left half."""
-    step, fast = ZERO + 2, ZERO + 5
-    flow = np.full((3, 8, 16, 2), ZERO, np.uint8)
-    flow[..., 0] = step
-    flow[1:, :, 8:, 0] = fast
-    cache = stacked_cache(tmp_path, flow, flow)
-    made = batches(cache, [clip("a")], ClipSpec(frames=3, crop=8), rgb_frames=1, mirrored=None,
-                   training=False, stacking="trajectory", views=Views())  # fmt: skip
-    cut = made._test_cut(0)[1]
-    assert (cut.box.left, cut.box.right) == (4, 12)
-    row = epoch_of(made)["flow"][0, 0, :, 4, :, 0].tolist()
-    assert row[0] == [step] * 8
-    assert row[1] == [step] * 2 + [fast] * 6  # x = 4 + 2 is left of 8 as yet, x = 6 + 2 is there
-    assert row[2] == [fast] * 8  # x = 4 + 2 + 2 has come into what moves fast
