@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from harness.bench.counts import example
 from harness.cell import find_weights
@@ -16,6 +17,7 @@ from harness.config.experiment import Experiment
 from harness.config.options import check_options
 from harness.errors import UserError
 from harness.models.build import network_of
+from harness.optim import OPTIMIZERS, SCHEDULES
 from harness.places import Places
 from harness.source import augmentation_of, open_dataset, recipe_of
 from harness.train.module import trains_separately
@@ -49,9 +51,21 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
             clip = experiment.data.clip
             network(example(network.modalities, clip.segments, clip.frames, size, META, samples=2))
         trains_separately(network, experiment.train)
+    with located(document, "train", "optimizer"):
+        _optimizer(experiment, network)
     if weights is not None:
         with located(document, "train", "init_from"):
             fitting_weights(network, weights)
+
+
+def _optimizer(experiment: Experiment, network: nn.Module) -> None:
+    """Build optimiser and schedule; what torch has against their options is the user's error."""
+    optimizer, schedule = experiment.train.optimizer, experiment.train.schedule
+    try:
+        built = OPTIMIZERS[optimizer.name](network.parameters(), **optimizer.options)
+        SCHEDULES[schedule.name](built, 10, **schedule.options)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 @contextmanager

@@ -148,6 +148,40 @@ def test_the_latest_of_a_cell_counts_and_the_others_are_stale():
         assert made.provenance["data of ucf101/01"] == {"new": 1}
 
 
+def setting(fusion, **changes):
+    return record(config={"model": {"fusion": {"name": fusion}}}, **changes)
+
+
+def test_seeds_are_averaged_only_where_nothing_else_differs():
+    records = [
+        setting("sum", seed=0, top1=0.1, started="2026-01-01T00:00:00Z"),
+        setting("concat", seed=1, top1=0.7, started="2026-01-02T00:00:00Z"),
+        setting("concat", seed=2, top1=0.8, started="2026-01-02T00:00:01Z"),
+    ]
+    made = build(records)
+    assert made.rows[0].cells[UCF].values == ((1, 0.7), (2, 0.8))
+    assert made.stale == 1
+    assert any("1 record is left out" in note for note in made.table().notes)
+    apart = build(records, rows="config.model.fusion.name")
+    assert (len(apart.rows), apart.stale) == (2, 0)
+
+
+def test_a_later_failure_under_other_settings_displaces_no_finished_run():
+    good = setting("sum", top1=0.5, started="2026-01-01T00:00:00Z")
+    bad = setting("conv", status="failed", metrics={}, started="2026-01-02T00:00:00Z")
+    made = build([good, bad])
+    assert made.rows[0].cells[UCF].values == ((0, 0.5),)
+    assert (made.stale, made.failures) == (1, [])
+
+
+def test_a_killed_run_is_counted_though_its_configuration_has_no_defaults():
+    whole = {"model": {"fusion": {"name": "conv", "kernel_size": 1}}}
+    done = record(config=whole, top1=0.5, seed=0)
+    killed = setting("conv", seed=1, status="failed", metrics={}, reason="killed by signal 9")
+    made = build([done, killed])
+    assert (made.stale, made.failures) == (0, [killed])
+
+
 def test_runs_of_a_search_are_never_ranked():
     made = build([record(top1=0.5), record(top1=0.99, stage="search", trial=3)])
     assert made.rows[0].cells[UCF].values == ((0, 0.5),)

@@ -29,6 +29,7 @@ def test_what_can_run_passes(tmp_path):
             "data.augment: mix 'mixup': alpha is 0.0; more than 0",
         ),
         ("data.augment.mix={name: mixup, alfa: 1}", "did you mean 'alpha'?"),
+        ("train.optimizer={name: adamw, lr: -1}", "train.optimizer: Invalid learning rate: -1"),
         ("data.augment.crop={name: multi_scale, places: 7}", "7 is not allowed; allowed: 13, 5"),
         ("data.augment.crop=randm", "no crop named 'randm'; did you mean 'random'?"),
         ("data.augment.crop={name: random_resized, scale: [0.5]}", "expected list of float"),

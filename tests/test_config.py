@@ -175,6 +175,19 @@ def test_what_flow_is_asked_for_is_checked(write):
     assert read(path, along, "data.clip.sampling=dense").data.clip.sampling == "dense"
 
 
+def test_a_name_that_becomes_a_folder_is_checked(write):
+    path = write("x.yaml", BASE)
+    for name in ("../up", "my ut", "a/b", ".hidden"):
+        assert f"name: {name!r} cannot name a folder" in refused(path, f"name='{name}'")
+    assert read(path, "name=a_1.b+c-d").name == "a_1.b+c-d"
+
+
+def test_a_crop_larger_than_the_frames_is_refused(write):
+    path = write("x.yaml", BASE)
+    told = refused(path, "data.resize=64", "data.clip.crop=80")
+    assert "clip.crop: 80 does not fit into frames whose short side is 64" in told
+
+
 def test_structure_is_checked_without_torch(write):
     path = write("x.yaml", BASE)
     code = (

@@ -69,7 +69,7 @@ def test_it_is_well_formed_and_shows_all():
     )
     for text in (*shown, "out of memory", "stopped by Ctrl-C", "harness run experiments/conv.yaml"):
         assert text in reader.text
-    assert "1 older record was replaced" in reader.text
+    assert "1 record is left out: trained again since" in reader.text
     assert "no time is claimed for conv_fusion_winograd" in reader.text
     assert "60 test videos, 1 unreadable and left out" in reader.text
 

@@ -145,6 +145,9 @@ def test_two_arms_that_are_one_training_are_refused(tmp_path, places):
         ("space: {train.epochs: {integer: [1, 2]}}", "needs exactly one of choice, int, float"),
         ("space: {train.epochs: {int: [1, 2], stop: 1}}", "did you mean 'step'?"),
         ("space: {}, objective: test/top1", "is not a validation metric"),
+        ("space: {}, objective: val/topp1", "'val/topp1' is not a validation metric"),
+        ("space: {}", "arm 'conv_fusion' has no validation clips to choose on; add data.val"),
+        ("space: {model.fusio.name: {choice: [sum]}}", "unknown key; did you mean 'fusion'?"),
         ("space: {}, sampler: tpee", "no sampler named 'tpee'; did you mean 'tpe'?"),
     ],
 )
@@ -153,6 +156,13 @@ def test_a_wrong_search_is_refused_with_its_line(tmp_path, search, message):
         sweep(tmp_path, f"arms: [CONV]\nsearch: {{trials: 3, {search}}}\n")
     assert message in str(error.value)
     assert "s.yaml:3:" in str(error.value)
+
+
+def test_the_winner_is_confirmed_on_seeds_that_did_not_choose_it(tmp_path):
+    text = "arms: [CONV]\nset: {data.val: {share: 0.2}}\nsearch: {trials: 1, space: {}}\n"
+    with pytest.raises(UserError, match=r"s.yaml:5: confirm.seeds: 0 is the seed that the search"):
+        sweep(tmp_path, text + "confirm: {seeds: [0, 2]}\n")
+    assert sweep(tmp_path, text).confirm.seeds == [1, 2, 3]
 
 
 def test_the_command_of_a_cell_gives_the_same_cell_again(tmp_path, places):

@@ -182,8 +182,20 @@ def test_a_search_proposes_confirms_and_stops(folder, places):
     assert confirmed[0].config["train"] == best.config["train"]
     assert "test/top1" in confirmed[0].metrics
     again = run(plan, places)
-    assert again.trained == 0
+    assert (again.trained, again.before, len(again.records)) == (0, 6, 2)
     assert trial_states(places) == {"COMPLETE": 6}
+
+
+def test_another_base_or_space_is_another_search(folder, places):
+    plan = sweep_plan(write(folder, "search.yaml", SEARCH), ["search.trials=1"])
+    run(plan, places)
+    changed = sweep_plan(folder / "search.yaml", ["search.trials=1", "set={train.batch_size: 4}"])
+    outcome = run(changed, places)
+    assert outcome.before == 0
+    searched = [r for r in outcome.records if r.stage == "search"]
+    assert [r.config["train"]["batch_size"] for r in searched] == [4]
+    more = run(sweep_plan(folder / "search.yaml", ["search.trials=2"]), places)
+    assert more.before == 1  # more trials of the same search go on with it
 
 
 def test_killed_with_sigkill_and_started_again_it_ends_with_the_planned_cells(

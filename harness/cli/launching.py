@@ -95,10 +95,10 @@ def train(plan: "Plan", given: Launching) -> "Outcome":
     places, again = places_of(given), Again(fresh=given.fresh, failed=given.retry_failed)
     with display() as shown:
         outcome = launch(plan, places, settings_of(given), shown, again)
-    done = len(outcome.records) - len(outcome.failed)
+    done = outcome.before + len(outcome.records) - len(outcome.failed)
     say(
         f"{plan.name}: {done} done, {len(outcome.failed)} failed, {outcome.trained} trained now, "
-        f"{shown.reused} there already ({places.runs / plan.name})"
+        f"{outcome.before + shown.reused} there already ({places.runs / plan.name})"
     )
     for r in outcome.failed:
         say(f"  failed: {r.arm}, {r.dataset} {r.split}, seed {r.seed}: {r.reason}")

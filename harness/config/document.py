@@ -29,7 +29,11 @@ class Document:
     origins: dict[Path_, str] = field(default_factory=dict)
 
     def where(self, path: Path_) -> str:
-        """The origin of a key, or of the nearest enclosing key that has one."""
+        """The origin of a key, or of what was set below it, or of the nearest key around it."""
+        if path not in self.origins:
+            below = [origin for key, origin in self.origins.items() if key[: len(path)] == path]
+            if path and below:
+                return below[-1]
         for end in range(len(path), 0, -1):
             if path[:end] in self.origins:
                 return self.origins[path[:end]]

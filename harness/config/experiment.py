@@ -80,6 +80,11 @@ class Data(Component):
     store: Literal["auto", "raw", "jpeg"] = "auto"
 
     def __post_init__(self) -> None:
+        if self.resize is not None and (self.clip.crop or 0) > self.resize:
+            raise UserError(
+                f"clip.crop: {self.clip.crop} does not fit into frames whose short side is "
+                f"{self.resize} (resize)"
+            )
         successive = self.clip.stride == 1 and self.clip.sampling != "uniform"
         if self.flow.stacking == "trajectory" and not successive:
             raise UserError(
@@ -183,7 +188,7 @@ class Experiment:
     """One file in experiments/: everything that decides a result."""
 
     extends: Any = None
-    name: str
+    name: str = field(metadata={"folder": True})
     data: Data = field(metadata={"table": DATASETS})
     model: Model
     train: Train = field(default_factory=Train)

@@ -2,10 +2,11 @@
 
 A *section* is a dataclass. A *component* is a section with `name` and `options`: in YAML its name
 alone, or a mapping in which every key that is not a field is an option. Field metadata may hold
-`table` (the registry that the name must be in), bounds (`ge`, `gt`, `le`, `lt`) and `some` (a list
-with at least one value).
+`table` (the registry that the name must be in), bounds (`ge`, `gt`, `le`, `lt`), `some` (a list
+with at least one value) and `folder` (a text that names a folder).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
 from functools import cache
@@ -150,6 +151,8 @@ def check_bounds(metadata: Any, value: Any) -> None:
     """UserError if a number, or a number in a list, lies outside the field's bounds."""
     if value == [] and metadata.get("some"):
         raise UserError("needs at least one value, got []")
+    if metadata.get("folder") and not re.fullmatch(r"\w[\w.+-]*", value):
+        raise UserError(f"{value!r} cannot name a folder; allowed: letters, digits, _ . + -")
     for key, (holds, words) in BOUNDS.items():
         bound = metadata.get(key)
         for item in value if isinstance(value, list) else [value]:

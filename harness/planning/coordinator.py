@@ -56,6 +56,7 @@ class Coordinator:
 
     def run(self, queues: list[Queue]) -> Outcome:
         """Until every queue is finished, or Ctrl-C: then workers are asked to leave first."""
+        self.outcome.before = sum(queue.before for queue in queues)
         try:
             while True:
                 self._fill(queues)

@@ -23,10 +23,14 @@ def failed_record(cell: Cell, reason: str) -> Record:
 
 @dataclass
 class Outcome:
-    """The records of a plan, in the order of its cells, and how many were trained just now."""
+    """The records of a plan, in the order of its cells, and how many were trained just now.
+
+    `before` counts the trials of a search that were done already and are not among the records.
+    """
 
     records: list[Record] = field(default_factory=list)
     trained: int = 0
+    before: int = 0
     stopped: bool = False
 
     @property

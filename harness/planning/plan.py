@@ -63,6 +63,10 @@ class Plan:
     confirm: Confirm = field(default_factory=Confirm)
     metric: str = "test/top1"  # whose differences an ablation shows
 
+    def search_seed(self, task: Task) -> int:
+        """The one seed that a search trains with; the winner is confirmed on others."""
+        return (self.seeds or task.experiment.seeds)[0]
+
     def cells(self, places: Places) -> list[Cell]:
         """The cells that are fixed beforehand: all of them, unless there is a search."""
         cells = [
@@ -110,7 +114,26 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     plan = Plan(sweep.name, tasks, sweep.seeds, sweep.search, confirm=sweep.confirm)
     if sweep.search:
         plan.space = _space(sweep.search, tasks, document)
+        _require_a_fair_search(plan, document)
     return plan
+
+
+def _require_a_fair_search(plan: Plan, document: Document) -> None:
+    """Validation clips to choose on, and seeds to confirm on that the choice was not made with."""
+    for task in plan.tasks:
+        if task.experiment.data.val is None:
+            raise document.error(
+                ("search",),
+                f"arm {task.arm!r} has no validation clips to choose on; add data.val, for example "
+                "`set: {data.val: {share: 0.2}}`",
+            )
+        seed = plan.search_seed(task)
+        if seed in plan.confirm.seeds:
+            raise document.error(
+                ("confirm", "seeds"),
+                f"{seed} is the seed that the search of arm {task.arm!r} chooses with; "
+                "confirm on others",
+            )
 
 
 def _task(path: Path, overrides: Sequence[str]) -> Task:

@@ -12,6 +12,8 @@ from harness.results.record import Record
 class Queue(Protocol):
     """`next` gives a cell, or None when there is none now; `finished` says there will be none."""
 
+    before: int  # cells that were done when the queue was taken up, and are not given again
+
     @property
     def total(self) -> int: ...
 
@@ -25,6 +27,8 @@ class Queue(Protocol):
 
 class Fixed:
     """Cells that are known beforehand, in order."""
+
+    before = 0
 
     def __init__(self, cells: Iterable[Cell]) -> None:
         self._cells = deque(cells)

@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harness.cell import Cell
+from harness.config.schema import plain
 from harness.errors import UserError
 from harness.files import digest
 from harness.places import Places
@@ -42,13 +43,15 @@ class Searching:
         dataset = task.cell(places, plan.name, 0).dataset
         self.study = optuna.create_study(
             storage=storage,
-            study_name=f"{task.arm} | {dataset} | {task.experiment.data.split}",
+            study_name=f"{task.arm} | {dataset} | {task.experiment.data.split} | {self._what()}",
             sampler=self._sampler(0),
             direction=search.direction,
             load_if_exists=True,
         )
         for params in search.enqueue:
             self.study.enqueue_trial(stored(params, plan.space), skip_if_exists=True)
+        complete = (TrialState.COMPLETE,)
+        self.before = len(self.study.get_trials(deepcopy=False, states=complete))
         self._interrupted = self._running()
         self._open: dict[str, list[Trial]] = {}  # by cell key: the trials that wait for its record
         self._confirm: deque[Cell] | None = None
@@ -97,10 +100,17 @@ class Searching:
     def _cell(self, trial: Trial) -> Cell:
         values = [(d.key, d.suggest(trial)) for d in self.plan.space]
         task = self.task.changed(values, f"trial {trial.number}")
-        seed = (self.plan.seeds or task.experiment.seeds)[0]
+        seed = self.plan.search_seed(task)
         cell = task.cell(self.places, self.plan.name, seed, trial=trial.number, stage="search")
         self._open.setdefault(cell.key, []).append(trial)
         return cell
+
+    def _what(self) -> str:
+        """What a value is a function of, besides the trial: another search where that changes."""
+        experiment, search = plain(self.task.experiment), self.search
+        decides = [experiment[name] for name in ("data", "model", "train", "eval")]
+        asked = [search.space, search.objective, search.direction]
+        return digest([decides, asked, self.plan.search_seed(self.task)])[:8]
 
     def _sampler(self, trial: int) -> BaseSampler:
         """Seeded by trial number: a restart must not draw again what was drawn before it."""

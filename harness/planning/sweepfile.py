@@ -36,7 +36,9 @@ class Search:
     enqueue: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not self.objective.startswith("val/"):
+        *stream, metric = self.objective.removeprefix("val/").split("/")
+        known = metric in ("top1", "top5", "mean_class") and len(stream) < 2
+        if not (self.objective.startswith("val/") and known):
             raise UserError(
                 f"objective: {self.objective!r} is not a validation metric; the test split stays "
                 "shut during a search (use val/top1, val/top5 or val/mean_class)"
@@ -48,7 +50,7 @@ class Confirm:
     """The best trials of every arm, trained again with fresh seeds, test split opened."""
 
     top_k: int = field(default=1, metadata={"ge": 1})
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2], metadata={"ge": 0, "some": True})
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3], metadata={"ge": 0, "some": True})
 
 
 @dataclass(kw_only=True)
@@ -58,7 +60,7 @@ class Sweep:
     `data` lays each of its entries over the data section of every arm; `set` changes all arms.
     """
 
-    name: str
+    name: str = field(metadata={"folder": True})
     arms: list[ArmSpec] = field(metadata={"some": True})
     data: list[dict[str, Any]] = field(default_factory=list)
     set: dict[str, Any] = field(default_factory=dict)

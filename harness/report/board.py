@@ -22,6 +22,8 @@ NOTE = (
     "stands out, ≈ cannot be told from it; # rank (and the ranks that the intervals allow)"
 )
 
+LEFT_OUT = "trained again since, or with other settings than the latest finished run of their arm"
+
 
 @dataclass(kw_only=True)
 class BoardFile:
@@ -32,7 +34,7 @@ class BoardFile:
     `columns` are metrics and costs by name; `rank_by` is one of either.
     """
 
-    name: str
+    name: str = field(metadata={"folder": True})
     title: str = ""
     where: dict[str, Any] = field(default_factory=dict)
     rows: str = "arm"
@@ -45,7 +47,7 @@ class BoardFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """All that a table or a page shows. `stale` counts records that later ones replaced.
+    """All that a table or a page shows. `stale` counts the records that were left out.
 
     `provenance` counts the runs behind the board by each fact: {"commit": {"1f3a": 27}}.
     """
@@ -84,6 +86,8 @@ class Board:
             ColumnSpec(key="failed", title="failed"),
         )
         notes = [NOTE, *(account(r) for r in self.failures)]
+        if self.stale:
+            notes.append(f"{left_out(self.stale)}: {LEFT_OUT}")
         notes += [f"mixed: {fact}: {', '.join(self.provenance[fact])}" for fact in self.mixed]
         return Table(self.title, columns, [self._plain(row) for row in self.rows], tuple(notes))
 
@@ -104,7 +108,7 @@ def board(records: Sequence[Record], file: BoardFile) -> Board:
     Raises UserError for a field, column or filter that no record answers, and for records of
     different protocols on one data set and split.
     """
-    kept, stale = select(records, file.where)
+    kept, stale = select(records, file.where, file.rows)
     check_field(file.rows, kept)
     done = [r for r in kept if r.status == "done"]
     columns, ranked_by = expand(file.columns, kept), expand([file.rank_by], kept)
@@ -142,6 +146,10 @@ def _provenance(records: Sequence[Record]) -> dict[str, dict[str, int]]:
         for fact, value in r.env.items():
             facts.setdefault(fact, Counter())[value] += 1
     return {fact: dict(values.most_common()) for fact, values in facts.items()}
+
+
+def left_out(count: int) -> str:
+    return f"{count} {'record is' if count == 1 else 'records are'} left out"
 
 
 def rank_text(rank: int | None, least: int | None, most: int | None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.report.board import Board
+from harness.report.board import LEFT_OUT, Board, left_out
 from harness.report.columns import Quantity, duration, percent
 from harness.report.figures import SCATTER, WIDTH, dot_plots, main_metric, scatters
 from harness.report.formats import MISSING
@@ -47,6 +47,7 @@ def page(board: Board) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html.j2").render(
         board=board,
+        left_out=f"{left_out(board.stale)}: {LEFT_OUT}" if board.stale else "",
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         script=script,
         script_hash=f"sha256-{digest}",

@@ -1,8 +1,9 @@
-"""Which records a table compares: filtered, ranked stages only, the latest of each, one protocol.
+"""Which records a table compares: filtered, ranked stages only, one setting a row, one protocol.
 
-A run that was trained again stands beside its old record; the latest one counts, and the others
-are counted as stale. Runs of a search are never ranked: their settings were chosen on what they
-scored.
+Seeds are averaged only if nothing else differs. Where an arm was run with several settings, those
+of the latest run that finished count; and of a run that was trained again, the latest record. The
+others are left out and counted. Runs of a search are never ranked: their settings were chosen on
+what they scored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,11 +42,12 @@ def check_field(name: str, records: Sequence[Record]) -> None:
 
 
 def select(
-    records: Sequence[Record], where: Mapping[str, Any] | None = None
+    records: Sequence[Record], where: Mapping[str, Any] | None = None, rows: str = "arm"
 ) -> tuple[list[Record], int]:
-    """The records that a table compares, and how many older ones they replace.
+    """The records that a table compares, and how many it leaves out for later or other ones.
 
-    `where` maps a field to the value it must have, or to a list of them.
+    `where` maps a field to the value it must have, or to a list of them; `rows` is the field that
+    tells rows apart.
     Raises UserError for a field nobody has, a filter that leaves nothing, and mixed protocols.
     """
     kept = [r for r in records if r.stage in RANKED]
@@ -62,7 +64,7 @@ def select(
             raise UserError(
                 f"where: {name}: {wanted!r} leaves no record (there are: {', '.join(found)})"
             )
-    latest = _latest(kept)
+    latest = _latest(_of_one_setting(kept, rows), rows)
     _check_protocol(latest)
     return latest, len(kept) - len(latest)
 
@@ -93,16 +95,42 @@ def account(record: Record) -> str:
     return f"{place}: {record.status}: {record.reason}"
 
 
-def _latest(records: Sequence[Record]) -> list[Record]:
-    """One record for each arm, data set, split, seed, stage and trial, in the given order."""
+def _cell_of(record: Record, rows: str) -> tuple[Any, ...]:
+    """What a cell of the table averages over seeds."""
+    place = record.dataset, record.split
+    return (str(read(record, rows)), record.arm, *place, record.stage, record.trial)
+
+
+def _age(record: Record) -> tuple[Any, ...]:
+    return record.started, record.key
+
+
+def _of_one_setting(records: Sequence[Record], rows: str) -> list[Record]:
+    """Without the records whose settings are not those of the latest finished run beside them."""
+    cells: dict[tuple[Any, ...], list[Record]] = {}
+    for record in records:
+        cells.setdefault(_cell_of(record, rows), []).append(record)
+    counting = {
+        cell: max([r for r in beside if r.status == "done"] or beside, key=_age).config
+        for cell, beside in cells.items()
+    }
+    return [r for r in records if _agree(r.config, counting[_cell_of(r, rows)])]
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two configurations say the same; that of a run that was killed has no defaults."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(_agree(one[key], other[key]) for key in one.keys() & other.keys())
+    return bool(one == other)
+
+
+def _latest(records: Sequence[Record], rows: str) -> list[Record]:
+    """One record for each cell of the table and seed, in the given order."""
     standing: dict[tuple[Any, ...], Record] = {}
     for record in records:
-        identity = (
-            *(record.arm, record.dataset, record.split),
-            *(record.seed, record.stage, record.trial),
-        )
+        identity = (*_cell_of(record, rows), record.seed)
         old = standing.setdefault(identity, record)
-        if (record.started, record.key) > (old.started, old.key):
+        if _age(record) > _age(old):
             standing[identity] = record
     return list(standing.values())
 
