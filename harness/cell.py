@@ -63,7 +63,7 @@ class Cell:
         return replace(self, config={name: tree[name] for name in self.config})
 
     def experiment(self) -> Experiment:
-        tree = {"name": self.arm, **self.config}
+        tree = {"name": self.key, **self.config}
         return build(Experiment, Document(tree, f"cell {self.key}"))
 
 

@@ -140,6 +140,7 @@ def test_an_ablation_pairs_its_seeds(folder, places):
     plan = ablation_plan(write(folder, "abl.yaml", text), ["seeds=[0,1]"])
     outcome = run(plan, places)
     assert Counter(r.arm for r in outcome.records) == {"baseline": 2, "fusion=sum": 2}
+    assert outcome.failed == []
     assert len(standing(plan, places)) == 4
 
 
