@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from harness.convs.fast3d import Fast3d, matched_channels
+from harness.convs.operators.fast3d import Fast3d, matched_channels
 
 
 def parameters(module):

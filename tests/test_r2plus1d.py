@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from harness.convs.r2plus1d import R2Plus1d, mid_channels
+from harness.convs.operators.r2plus1d import R2Plus1d, mid_channels
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from harness.convs.cook_toom import cook_toom
-from harness.convs.tiling import axes_of
-from harness.convs.winograd import BLOCK, Winograd, WinogradConv2d, WinogradConv3d
+from harness.convs.algorithms.cook_toom import cook_toom
+from harness.convs.algorithms.tiling import axes_of
+from harness.convs.algorithms.winograd import BLOCK, Winograd, WinogradConv2d, WinogradConv3d
 
 
 def exact(text):
@@ -165,7 +165,7 @@ def test_tiles_are_two_frames_long(tile, monkeypatch):
         asked.append(tile)
         return axes_of(conv, size, tile)
 
-    monkeypatch.setattr("harness.convs.winograd.axes_of", spy)
+    monkeypatch.setattr("harness.convs.algorithms.winograd.axes_of", spy)
     Winograd(tile=tile).replace(nn.Conv3d(1, 1, 3))(torch.zeros(1, 1, 5, 9, 9))
     Winograd(tile=tile).replace(nn.Conv2d(1, 1, 3))(torch.zeros(1, 1, 9, 9))
     assert asked == [(2, tile, tile), (tile, tile)]

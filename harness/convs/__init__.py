@@ -9,8 +9,10 @@ Contract. An entry is a class `C(*, options)` whose instances have
 An *operator* is another function: it has parameters of its own and is built, from the geometry
 that it replaces, out of ordinary convolutions, so that an algorithm can compute them in turn.
 An *algorithm* gives a subclass of `nn.Conv2d` or `nn.Conv3d` that shares the parameters of the
-convolution it replaces, so a checkpoint moves between algorithms. Its class attribute `KERNEL`
-says what it runs on: "torch", "native" or "reference". `standard` leaves all as it is.
+convolution it replaces, so a checkpoint moves between algorithms. Its attribute `kernel` says what
+it runs on here: "torch", "native" code of this project, a "reference" in plain PyTorch that claims
+no speed, or a "fallback" where native code cannot run and PyTorch's own convolution stands in.
+`standard` leaves all as it is.
 """
 
 from harness.registry import Registry
@@ -18,12 +20,12 @@ from harness.registry import Registry
 OPERATORS = Registry(
     "operator",
     standard="harness.convs.standard:Standard",
-    r2plus1d="harness.convs.r2plus1d:R2Plus1d",
-    fast3d="harness.convs.fast3d:Fast3d",
+    r2plus1d="harness.convs.operators.r2plus1d:R2Plus1d",
+    fast3d="harness.convs.operators.fast3d:Fast3d",
 )
 
 ALGORITHMS = Registry(
     "algorithm",
     standard="harness.convs.standard:Standard",
-    winograd="harness.convs.winograd:Winograd",
+    winograd="harness.convs.algorithms.winograd:Winograd",
 )

@@ -12,7 +12,7 @@ from harness.convs.geometry import Conv
 class Standard:
     """Leaves every convolution as it is."""
 
-    KERNEL: ClassVar[str] = "torch"
+    kernel: ClassVar[str] = "torch"
 
     def refuses(self, _conv: Conv) -> str | None:
         return "already standard"

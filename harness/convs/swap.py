@@ -61,7 +61,7 @@ def swap(
     layers = len(set(convolutions(network).values()))
     first = _apply(OPERATORS, operator, network, size, name)
     then = _apply(ALGORITHMS, algorithm, network, size, name)
-    parts = [operator[0], f"{algorithm[0]} ({ALGORITHMS[algorithm[0]].KERNEL})"]
+    parts = [operator[0], f"{algorithm[0]} ({then.kernel})"]
     chosen = [choice != "standard" for choice, _ in (operator, algorithm)]
     return SwapReport(
         layers=layers,
@@ -79,6 +79,7 @@ class _Outcome:
     count: int
     share: float
     reasons: dict[str, str]
+    kernel: str = ""
 
 
 def _apply(
@@ -100,7 +101,8 @@ def _apply(
     for path, conv in convs.items():
         if conv in new:
             network.set_submodule(path, new[conv])
-    return _Outcome(len(new), sum(macs[conv] for conv in new) / macs.total(), reasons)
+    share = sum(macs[conv] for conv in new) / macs.total()
+    return _Outcome(len(new), share, reasons, getattr(method, "kernel", ""))
 
 
 def convolutions(network: nn.Module) -> dict[str, Conv]:

@@ -22,8 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from harness.convs.algorithms.tiling import Axis, axes_of
 from harness.convs.geometry import Conv, like
-from harness.convs.tiling import Axis, axes_of
 
 LARGEST_KERNEL = 5
 BLOCK = 2**20  # transformed values at a time: on a CPU they stay in its last cache
@@ -33,7 +33,7 @@ BLOCK = 2**20  # transformed values at a time: on a CPU they stay in its last ca
 class Winograd:
     """Output tiles of `tile` rows and columns, and of two frames; stride 1 only."""
 
-    KERNEL: ClassVar[str] = "reference"
+    kernel: ClassVar[str] = "reference"
 
     tile: Literal[2, 4] = 2
 
