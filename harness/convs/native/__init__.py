@@ -1,0 +1,1 @@
+"""Native kernels: C++ sources, how they are compiled and loaded, and their bindings."""

@@ -1,0 +1,60 @@
+// Threads and memory. OpenMP's pool is the one that PyTorch uses; nothing here outlives a call
+// but the scratch memory that each thread keeps for its next one.
+#pragma once
+#include <omp.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+
+// A pool of threads does not survive fork(): a child of a process that used it runs alone.
+inline std::atomic<bool> pool_used{false}, pool_lost{false};
+inline const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
+  if (pool_used) pool_lost = true;
+});
+
+// body(begin, end) over disjoint parts of [0, count), one a thread.
+template <class Body>
+void parallel_for(int64_t count, int threads, const Body& body) {
+  threads = static_cast<int>(std::min<int64_t>(threads, count));
+  if (count <= 0) return;
+  if (threads <= 1 || pool_lost || omp_in_parallel()) return body(int64_t{0}, count);
+  pool_used = true;
+#pragma omp parallel num_threads(threads)
+  {
+    const int64_t i = omp_get_thread_num(), parts = omp_get_num_threads();
+    const int64_t begin = count * i / parts, end = count * (i + 1) / parts;
+    if (begin < end) body(begin, end);
+  }
+}
+
+// Memory that grows to the largest size asked for and is then used again; contents undefined.
+class Scratch {
+ public:
+  Scratch() = default;
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { std::free(memory_); }
+
+  float* floats(int64_t count) {
+    const std::size_t bytes = (count * sizeof(float) + PAGE - 1) / PAGE * PAGE;
+    if (bytes > size_) {
+      std::free(memory_);
+      size_ = 0;
+      memory_ = std::aligned_alloc(PAGE, bytes);
+      if (memory_ == nullptr) throw std::bad_alloc();
+      madvise(memory_, bytes, MADV_HUGEPAGE);  // only a hint: many streams, few translations
+      size_ = bytes;
+    }
+    return static_cast<float*>(memory_);
+  }
+
+ private:
+  static constexpr std::size_t PAGE = std::size_t{2} << 20;
+  void* memory_ = nullptr;
+  std::size_t size_ = 0;
+};

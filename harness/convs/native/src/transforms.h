@@ -1,0 +1,152 @@
+// The transforms of minimal filtering, nested over three axes.
+//
+// Reference: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
+// section 4. The matrices are generated (cook_toom.h). Their points come in pairs a and -a, so that
+// two rows of B^T, G and A differ only in the signs of their odd columns and share both sums, and
+// two columns of A^T and G^T differ only in the signs of their odd rows.
+#pragma once
+#include <utility>
+
+#include "cook_toom.h"
+#include "vector.h"
+
+template <class Body, int... I>
+INLINE void each_of(std::integer_sequence<int, I...>, Body body) {
+  (body(std::integral_constant<int, I>{}), ...);
+}
+// body(0), body(1), ... body(N - 1), the index a constant.
+template <int N, class Body>
+INLINE void each(Body body) {
+  each_of(std::make_integer_sequence<int, N>{}, body);
+}
+
+template <class Matrix>
+constexpr float entry(int row, int column) {
+  return Matrix::values[row][column];
+}
+
+// sum_j Matrix[row][j] x[j] over the columns of one parity (0, 1), or over all (2).
+template <class Matrix, int ROW, int PARITY>
+INLINE Vec dot(const Vec* x) {
+  Vec sum{};
+  bool first = true;
+  each<Matrix::COLUMNS>([&](auto j) __attribute__((always_inline)) {
+    constexpr float value = entry<Matrix>(ROW, j);
+    if constexpr (value != 0 && (PARITY == 2 || j % 2 == PARITY)) {
+      sum = first ? x[j] * value : sum + x[j] * value;
+      first = false;
+    }
+  });
+  return sum;
+}
+
+// y = Matrix x; rows 1 and 2, 3 and 4, ... belong to points a and -a.
+template <class Matrix>
+struct ByRows {
+  static constexpr int IN = Matrix::COLUMNS, OUT = Matrix::ROWS, PAIRS = (OUT - 2) / 2;
+
+  static INLINE void map(const Vec* x, Vec* y) {
+    y[0] = dot<Matrix, 0, 2>(x);
+    each<PAIRS>([&](auto pair) __attribute__((always_inline)) {
+      constexpr int row = 1 + 2 * pair;
+      const Vec even = dot<Matrix, row, 0>(x), odd = dot<Matrix, row, 1>(x);
+      y[row] = even + odd;
+      y[row + 1] = even - odd;
+    });
+    y[OUT - 1] = dot<Matrix, OUT - 1, 2>(x);
+  }
+};
+
+// y = Matrix x; columns 1 and 2, 3 and 4, ... belong to points a and -a.
+template <class Matrix>
+struct ByColumns {
+  static constexpr int IN = Matrix::COLUMNS, OUT = Matrix::ROWS, PAIRS = (IN - 2) / 2;
+
+  static INLINE void map(const Vec* x, Vec* y) {
+    Vec sums[PAIRS], differences[PAIRS];
+    each<PAIRS>([&](auto pair) __attribute__((always_inline)) {
+      sums[pair] = x[1 + 2 * pair] + x[2 + 2 * pair];
+      differences[pair] = x[1 + 2 * pair] - x[2 + 2 * pair];
+    });
+    each<OUT>([&](auto i) __attribute__((always_inline)) {
+      Vec sum = outer<i, 0>(x);
+      each<PAIRS>([&](auto pair) __attribute__((always_inline)) {
+        constexpr float value = entry<Matrix>(i, 1 + 2 * pair);
+        sum += (i % 2 ? differences[pair] : sums[pair]) * value;
+      });
+      y[i] = sum + outer<i, IN - 1>(x);
+    });
+  }
+
+ private:
+  template <int ROW, int COLUMN>
+  static INLINE Vec outer(const Vec* x) {
+    constexpr float value = entry<Matrix>(ROW, COLUMN);
+    if constexpr (value == 0) return Vec{};
+    return x[COLUMN] * value;
+  }
+};
+
+// An axis without a kernel.
+struct Identity {
+  static constexpr int IN = 1, OUT = 1;
+  static INLINE void map(const Vec* x, Vec* y) { y[0] = x[0]; }
+};
+
+// F(M, 3) on one axis, or M = 1 for an axis that is not transformed.
+template <int M>
+struct Axis {
+  static constexpr int N = M + 2, TAPS = 3;
+  using Data = ByRows<typename CookToom<M>::Data>;               // B^T
+  using Kernel = ByRows<typename CookToom<M>::Kernel>;           // G
+  using Inverse = ByColumns<typename CookToom<M>::Inverse>;      // A^T
+  using Spread = ByRows<typename CookToom<M>::Spread>;           // A, the transpose of A^T
+  using Gather = ByColumns<typename CookToom<M>::Gather>;        // G^T
+};
+template <>
+struct Axis<1> {
+  static constexpr int N = 1, TAPS = 1;
+  using Data = Identity;
+  using Kernel = Identity;
+  using Inverse = Identity;
+  using Spread = Identity;
+  using Gather = Identity;
+};
+
+// One map an axis, the last axis first: take(i) gives the i-th input vector, give(i, vector) takes
+// the i-th output; both count in row-major order.
+template <class A0, class A1, class A2, class Take, class Give>
+INLINE void nest(Take take, Give give) {
+  constexpr bool flat = A0::IN == 1 && A0::OUT == 1;
+  Vec cube[A0::IN][A1::OUT][A2::OUT];
+  for (int a = 0; a < A0::IN; a++) {
+    Vec plane[A1::IN][A2::OUT];
+    for (int b = 0; b < A1::IN; b++) {
+      Vec line[A2::IN];
+      each<A2::IN>([&](auto c) __attribute__((always_inline)) {
+        line[c] = take((a * A1::IN + b) * A2::IN + c);
+      });
+      A2::map(line, plane[b]);
+    }
+    for (int c = 0; c < A2::OUT; c++) {
+      Vec line[A1::IN], out[A1::OUT];
+      each<A1::IN>([&](auto b) __attribute__((always_inline)) { line[b] = plane[b][c]; });
+      A1::map(line, out);
+      each<A1::OUT>([&](auto b) __attribute__((always_inline)) {
+        if constexpr (flat) give(b * A2::OUT + c, out[b]);
+        else cube[a][b][c] = out[b];
+      });
+    }
+  }
+  if constexpr (!flat) {
+    for (int b = 0; b < A1::OUT; b++)
+      for (int c = 0; c < A2::OUT; c++) {
+        Vec line[A0::IN], out[A0::OUT];
+        each<A0::IN>([&](auto a) __attribute__((always_inline)) { line[a] = cube[a][b][c]; });
+        A0::map(line, out);
+        each<A0::OUT>([&](auto a) __attribute__((always_inline)) {
+          give((a * A1::OUT + b) * A2::OUT + c, out[a]);
+        });
+      }
+  }
+}

@@ -1,0 +1,368 @@
+// Convolution by minimal filtering, forward and both gradients, for one size of tile.
+//
+// Reference: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
+// section 4, Algorithm 1, and section 4.2 for the gradients.
+//
+// Maps are channels-last: channels are contiguous, the batch and three axes have any strides. So
+// one tile of <1, 4, 4> serves 3 x 3 kernels in any two axes of a clip; the Python side orders them.
+//
+// What lies between the transforms, for each position p of a tile, `lines` being tiles x planes:
+//   V[p][channel block][line][WIDTH]  transformed input
+//   U[q][p][tap][channel][PANEL]      transformed weights, q a panel of output channels
+//   M[p](q)[line][PANEL]              products
+// "Taps" are those of axis 0 where it is not transformed but has a kernel all the same: on two or
+// three frames that costs no more products than a transform, and far fewer additions.
+#pragma once
+#include <vector>
+
+#include "parallel.h"
+#include "products.h"
+#include "transforms.h"
+
+struct Shape {
+  int64_t batch, in[3], out[3], pad[3];
+  int64_t channels, filters;      // of the input and of the output
+  int64_t in_stride[4], out_stride[4];  // of the batch and the axes, in floats
+  int64_t taps;                   // 1, or 3 where axis 0 is summed directly
+};
+
+struct Kernel {                    // where the weight of (filter, channel, tap) stands
+  int64_t filter_stride, channel_stride, tap_stride[3];
+};
+
+struct Schedule {
+  int64_t tiles;                   // tiles of a block
+  bool phased;                     // whole layers of transforms between products, or block by block
+  int threads;
+};
+
+INLINE int64_t blocks_of(int64_t count, int64_t size) { return (count + size - 1) / size; }
+
+template <int M0, int M1, int M2>
+struct Winograd {
+  using A0 = Axis<M0>;
+  using A1 = Axis<M1>;
+  using A2 = Axis<M2>;
+  static constexpr int POSITIONS = A0::N * A1::N * A2::N, OUTPUTS = M0 * M1 * M2;
+  static constexpr int TAPS = A0::TAPS * A1::TAPS * A2::TAPS;
+  static constexpr int64_t MARGIN = WIDTH;  // between positions: else they share a set of the cache
+
+  // The sizes that all steps share.
+  struct Layout {
+    const Shape& s;
+    int64_t tiles[3], all;         // along the axes, and with the batch
+    int64_t planes_in, planes_out; // of axis 0 within a block: all of them where it has taps
+    int64_t blocks, panels;        // of input and output channels
+    int64_t panel;                 // floats of U for one panel and position
+    int64_t offsets[POSITIONS];    // of a tile's inputs from its first
+
+    explicit Layout(const Shape& shape) : s(shape) {
+      const int64_t m[3] = {M0, M1, M2};
+      for (int i = 0; i < 3; i++) tiles[i] = blocks_of(s.out[i], m[i]);
+      planes_in = planes_out = 1;
+      if (s.taps > 1) tiles[0] = 1, planes_in = s.in[0], planes_out = s.out[0];
+      all = s.batch * tiles[0] * tiles[1] * tiles[2];
+      blocks = blocks_of(s.channels, WIDTH);
+      panels = blocks_of(s.filters, PANEL);
+      panel = s.taps * s.channels * PANEL;
+      for (int a = 0, i = 0; a < A0::N; a++)
+        for (int b = 0; b < A1::N; b++)
+          for (int c = 0; c < A2::N; c++)
+            offsets[i++] = a * s.in_stride[1] + b * s.in_stride[2] + c * s.in_stride[3];
+    }
+    int64_t v_position(int64_t lines) const { return blocks * lines * WIDTH + MARGIN; }
+    const float* weights(const float* u, int64_t q, int64_t p, int64_t tap) const {
+      return u + (q * POSITIONS + p) * panel + tap * s.channels * PANEL;
+    }
+  };
+
+  struct Place {
+    int64_t n, at[3];
+  };
+  static INLINE Place place(const Layout& l, int64_t tile) {
+    Place where;
+    where.at[2] = tile % l.tiles[2] * M2, tile /= l.tiles[2];
+    where.at[1] = tile % l.tiles[1] * M1, tile /= l.tiles[1];
+    where.at[0] = tile % l.tiles[0] * M0, where.n = tile / l.tiles[0];
+    return where;
+  }
+
+  // The inputs of a tile, `nothing` where it reaches into the padding.
+  static INLINE void inputs(const Layout& l, const float* x, int64_t tile, int64_t plane,
+                            const float* nothing, const float** from) {
+    const Shape& s = l.s;
+    const Place where = place(l, tile);
+    int64_t first[3];
+    for (int i = 0; i < 3; i++) first[i] = where.at[i] - s.pad[i];
+    if (s.taps > 1) first[0] = plane;
+    const float* base = x + where.n * s.in_stride[0];
+    const bool inside = first[0] >= 0 && first[0] + A0::N <= s.in[0] && first[1] >= 0 &&
+                        first[1] + A1::N <= s.in[1] && first[2] >= 0 && first[2] + A2::N <= s.in[2];
+    if (inside) {
+      base += first[0] * s.in_stride[1] + first[1] * s.in_stride[2] + first[2] * s.in_stride[3];
+      for (int i = 0; i < POSITIONS; i++) from[i] = base + l.offsets[i];
+      return;
+    }
+    const auto within = [&](int axis, int64_t i) { return i >= 0 && i < s.in[axis]; };
+    for (int a = 0, i = 0; a < A0::N; a++)
+      for (int b = 0; b < A1::N; b++)
+        for (int c = 0; c < A2::N; c++, i++) {
+          const int64_t t = first[0] + a, h = first[1] + b, w = first[2] + c;
+          const bool seen = within(0, t) && within(1, h) && within(2, w);
+          from[i] = seen ? base + t * s.in_stride[1] + h * s.in_stride[2] + w * s.in_stride[3]
+                         : nothing;
+        }
+  }
+
+  // The outputs of a tile, `nowhere` where it ends beyond the map.
+  template <class Pointer>
+  static INLINE void outputs(const Layout& l, Pointer y, int64_t tile, int64_t plane,
+                             Pointer nowhere, Pointer* to) {
+    const Shape& s = l.s;
+    const Place where = place(l, tile);
+    const Pointer base = y + where.n * s.out_stride[0];
+    for (int a = 0, i = 0; a < M0; a++)
+      for (int b = 0; b < M1; b++)
+        for (int c = 0; c < M2; c++, i++) {
+          const int64_t t = (s.taps > 1 ? plane : where.at[0]) + a, h = where.at[1] + b,
+                        w = where.at[2] + c;
+          const bool seen = t < s.out[0] && h < s.out[1] && w < s.out[2];
+          to[i] = seen ? base + t * s.out_stride[1] + h * s.out_stride[2] + w * s.out_stride[3]
+                       : nowhere;
+        }
+  }
+
+  // V = B^T d B for the tiles first ... last of a block that holds `tiles` of them.
+  static void transform_inputs(const Layout& l, const float* x, int64_t start, int64_t first,
+                               int64_t last, int64_t tiles, const float* nothing, float* v) {
+    const int64_t lines = tiles * l.planes_in, position = l.v_position(lines);
+    const int rest = static_cast<int>(l.s.channels % WIDTH);
+    for (int64_t tile = first; tile < last; tile++)
+      for (int64_t plane = 0; plane < l.planes_in; plane++) {
+        const float* from[POSITIONS];
+        inputs(l, x, tile, plane, nothing, from);
+        float* to = v + (plane * tiles + tile - start) * WIDTH;
+        const auto give = [&](int i, Vec value)
+                              __attribute__((always_inline)) { store(to + i * position, value); };
+        int64_t c = 0;
+        for (; c + WIDTH <= l.s.channels; c += WIDTH, to += lines * WIDTH)
+          nest<typename A0::Data, typename A1::Data, typename A2::Data>(
+              [&](int i) __attribute__((always_inline)) { return load(from[i] + c); }, give);
+        if (rest)
+          nest<typename A0::Data, typename A1::Data, typename A2::Data>(
+              [&](int i)
+                  __attribute__((always_inline)) { return load_first(from[i] + c, rest); },
+              give);
+      }
+  }
+
+  // M = sum over channels and taps of U V, for one position and one panel.
+  static INLINE void products(const Layout& l, const float* v, const float* u, int64_t q,
+                              int64_t p, int64_t tiles, int64_t count, float* m) {
+    const int64_t lines = tiles * l.planes_in;
+    v += p * l.v_position(lines);
+    if (l.s.taps == 1)
+      return product(l, v, lines * WIDTH, l.weights(u, q, p, 0), q, count, m, false);
+    std::memset(m, 0, l.planes_out * tiles * PANEL * sizeof(float));
+    for (int64_t tap = 0; tap < l.s.taps; tap++)
+      for (int64_t plane = 0; plane < l.planes_out; plane++) {
+        const int64_t from = plane + tap - l.s.pad[0];
+        if (from >= 0 && from < l.planes_in)
+          product(l, v + from * tiles * WIDTH, lines * WIDTH, l.weights(u, q, p, tap), q, count,
+                  m + plane * tiles * PANEL, true);
+      }
+  }
+
+  static INLINE void product(const Layout& l, const float* v, int64_t block, const float* w,
+                             int64_t q, int64_t count, float* m, bool accumulate) {
+    const bool narrow = l.s.filters - q * PANEL <= WIDTH;
+    constexpr int64_t DEPTH = 256;  // channels at a time: their weights stay in the first cache
+    const int64_t groups = blocks_of(count, ROWS), ahead = PANEL * 4 / groups;
+    for (int64_t c = 0; c < l.s.channels; c += DEPTH) {
+      const int64_t depth = std::min(DEPTH, l.s.channels - c);
+      const char* next = reinterpret_cast<const char*>(w + (c + depth) * PANEL);
+      for (int64_t row = 0; row < count; row += ROWS, next += depth * ahead)
+        multiply_rows(std::min<int64_t>(ROWS, count - row), narrow,
+                      v + c / WIDTH * block + row * WIDTH, block, w + c * PANEL, depth,
+                      m + row * PANEL, accumulate || c > 0, next, ahead);
+    }
+  }
+
+  template <class... Arguments>
+  static INLINE void multiply_rows(int64_t rows, bool narrow, Arguments... arguments) {
+    using Multiply = void (*)(Arguments...);
+    static constexpr Multiply kernels[2][13] = {
+        {nullptr, multiply<1, 2>, multiply<2, 2>, multiply<3, 2>, multiply<4, 2>, multiply<5, 2>,
+         multiply<6, 2>, multiply<7, 2>, multiply<8, 2>, multiply<9, 2>, multiply<10, 2>,
+         multiply<11, 2>, multiply<12, 2>},
+        {nullptr, multiply<1, 1>, multiply<2, 1>, multiply<3, 1>, multiply<4, 1>, multiply<5, 1>,
+         multiply<6, 1>, multiply<7, 1>, multiply<8, 1>, multiply<9, 1>, multiply<10, 1>,
+         multiply<11, 1>, multiply<12, 1>}};
+    kernels[narrow][rows](arguments...);
+  }
+
+  // Y = A^T M A, plus bias, for one panel of the tiles first ... last of a block from `start` on.
+  static void transform_outputs(const Layout& l, const float* m, int64_t position, int64_t start,
+                                int64_t first, int64_t last, int64_t tiles, int64_t q, float* y,
+                                float* nowhere, const float* bias, bool relu) {
+    for (int64_t plane = 0; plane < l.planes_out; plane++)
+      for (int64_t tile = first; tile < last; tile++) {
+        float* to[OUTPUTS];
+        outputs(l, y, tile, plane, nowhere, to);
+        const float* from = m + (plane * tiles + tile - start) * PANEL;
+        for (int64_t k = q * PANEL; k < std::min(l.s.filters, (q + 1) * PANEL);
+             k += WIDTH, from += WIDTH) {
+          const int some = static_cast<int>(std::min<int64_t>(WIDTH, l.s.filters - k));
+          const Vec add = bias ? load_first(bias + k, some) : Vec{};
+          const auto take = [&](int i) __attribute__((always_inline)) {
+            return load(from + i * position);
+          };
+          const auto finished = [&](Vec value) __attribute__((always_inline)) {
+            value += add;
+            return relu ? (value > 0 ? value : Vec{}) : value;
+          };
+          if (some == WIDTH)
+            nest<typename A0::Inverse, typename A1::Inverse, typename A2::Inverse>(
+                take, [&](int i, Vec value)
+                          __attribute__((always_inline)) { store(to[i] + k, finished(value)); });
+          else
+            nest<typename A0::Inverse, typename A1::Inverse, typename A2::Inverse>(
+                take, [&](int i, Vec value) __attribute__((always_inline)) {
+                  store_first(to[i] + k, finished(value), some);
+                });
+        }
+      }
+  }
+
+  static INLINE void fetch_outputs(const Layout& l, float* y, int64_t first, int64_t last, int64_t q,
+                            float* nowhere) {
+    for (int64_t plane = 0; plane < l.planes_out; plane++)
+      for (int64_t tile = first; tile < last; tile++) {
+        float* to[OUTPUTS];
+        outputs(l, y, tile, plane, nowhere, to);
+        for (int i = 0; i < OUTPUTS; i++)
+          for (int v = 0; v < PANEL; v += 16) __builtin_prefetch(to[i] + q * PANEL + v, 1, 2);
+      }
+  }
+  static INLINE void fetch_inputs(const Layout& l, const float* x, int64_t first, int64_t last,
+                           const float* nothing) {
+    for (int64_t plane = 0; plane < l.planes_in; plane++)
+      for (int64_t tile = first; tile < last; tile++) {
+        const float* from[POSITIONS];
+        inputs(l, x, tile, plane, nothing, from);
+        // Only what the tile before did not fetch: the inner M0 x M1 x M2 of it.
+        for (int a = A0::N - M0; a < A0::N; a++)
+          for (int b = A1::N - M1; b < A1::N; b++)
+            for (int c = A2::N - M2; c < A2::N; c++)
+              for (int64_t k = 0; k < l.s.channels; k += 16)
+                __builtin_prefetch(from[(a * A1::N + b) * A2::N + c] + k, 0, 2);
+      }
+  }
+
+  static void forward(const Shape& s, const Schedule& schedule, const float* x, const float* u,
+                      float* y, const float* bias, bool relu) {
+    const Layout l(s);
+    if (schedule.phased) by_phases(l, schedule, x, u, y, bias, relu);
+    else by_blocks(l, schedule, x, u, y, bias, relu);
+  }
+
+  // Block by block: what a block needs stays in the second cache.
+  static void by_blocks(const Layout& l, const Schedule& schedule, const float* x, const float* u,
+                        float* y, const float* bias, bool relu) {
+    const int64_t tiles = std::min(schedule.tiles, l.all);
+    const int64_t position = tiles * l.planes_out * PANEL + MARGIN;
+    parallel_for(blocks_of(l.all, tiles), schedule.threads, [&](int64_t begin, int64_t end) {
+      static thread_local Scratch for_v, for_m, for_edges;
+      float* v = for_v.floats(POSITIONS * l.v_position(tiles * l.planes_in));
+      float* m = for_m.floats(POSITIONS * position);
+      Edges edges(for_edges, l);
+      for (int64_t start = begin * tiles; start < std::min(end * tiles, l.all); start += tiles) {
+        const int64_t last = std::min(l.all, start + tiles);
+        transform_inputs(l, x, start, start, last, tiles, edges.zeros, v);
+        const int64_t after = std::min(std::min(end * tiles, l.all), last + tiles);
+        for (int64_t q = 0; q < l.panels; q++) {
+          for (int64_t p = 0; p < POSITIONS; p++) {
+            products(l, v, u, q, p, tiles, last - start, m + p * position);
+            fetch_outputs(l, y, start + (last - start) * p / POSITIONS,
+                          start + (last - start) * (p + 1) / POSITIONS, q, edges.spare);
+            const int64_t step = q * POSITIONS + p, steps = l.panels * POSITIONS;
+            fetch_inputs(l, x, last + (after - last) * step / steps, last + (after - last) * (step + 1) / steps, edges.zeros);
+          }
+          transform_outputs(l, m, position, start, start, last, tiles, q, y, edges.spare, bias,
+                            relu);
+        }
+      }
+    });
+  }
+
+  // Phase by phase over large blocks: weights that no cache holds are read once a block.
+  static void by_phases(const Layout& l, const Schedule& schedule, const float* x, const float* u,
+                        float* y, const float* bias, bool relu) {
+    static thread_local Scratch for_v, for_m;
+    const int64_t tiles = std::min(schedule.tiles, l.all);
+    const int64_t panel = tiles * l.planes_out * PANEL, position = l.panels * panel + MARGIN;
+    float* v = for_v.floats(POSITIONS * l.v_position(tiles * l.planes_in));
+    float* m = for_m.floats(POSITIONS * position);
+    for (int64_t start = 0; start < l.all; start += tiles) {
+      const int64_t count = std::min(l.all - start, tiles);
+      parallel_for(count, schedule.threads, [&](int64_t begin, int64_t end) {
+        static thread_local Scratch for_edges;
+        Edges edges(for_edges, l);
+        transform_inputs(l, x, start, start + begin, start + end, tiles, edges.zeros, v);
+      });
+      parallel_for(POSITIONS * l.panels, schedule.threads, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; i++) {
+          const int64_t p = i / l.panels, q = i % l.panels;
+          products(l, v, u, q, p, tiles, count, m + p * position + q * panel);
+        }
+      });
+      parallel_for(count, schedule.threads, [&](int64_t begin, int64_t end) {
+        static thread_local Scratch for_edges;
+        Edges edges(for_edges, l);
+        for (int64_t q = 0; q < l.panels; q++)
+          transform_outputs(l, m + q * panel, position, start, start + begin, start + end, tiles,
+                            q, y, edges.spare, bias, relu);
+      });
+    }
+  }
+
+  // What stands for the places outside of a map.
+  struct Edges {
+    float *zeros, *spare;
+    Edges(Scratch& scratch, const Layout& l) {
+      zeros = scratch.floats(l.s.channels + l.s.filters + 2 * PANEL);
+      spare = zeros + blocks_of(l.s.channels, WIDTH) * WIDTH;
+      std::memset(zeros, 0, (l.s.channels + l.s.filters + 2 * PANEL) * sizeof(float));
+    }
+  };
+
+  // U = G g G^T.
+  static void transform_weights(const Shape& s, const Kernel& k, const float* w, float* u,
+                                int threads) {
+    const Layout l(s);
+    parallel_for(l.panels, threads, [&](int64_t begin, int64_t end) {
+      for (int64_t q = begin; q < end; q++)
+        for (int64_t tap = 0; tap < s.taps; tap++)
+          for (int64_t c = 0; c < s.channels; c++) {
+            const int filters = static_cast<int>(std::min<int64_t>(PANEL, s.filters - q * PANEL));
+            alignas(64) float gathered[TAPS][PANEL] = {};
+            const float* from = w + q * PANEL * k.filter_stride + c * k.channel_stride +
+                                (s.taps > 1 ? tap * k.tap_stride[0] : 0);
+            for (int f = 0; f < filters; f++)
+              for (int a = 0, i = 0; a < A0::TAPS; a++)
+                for (int b = 0; b < A1::TAPS; b++)
+                  for (int d = 0; d < A2::TAPS; d++, i++)
+                    gathered[i][f] = from[f * k.filter_stride + a * k.tap_stride[0] +
+                                          b * k.tap_stride[1] + d * k.tap_stride[2]];
+            for (int half = 0; half < PANEL; half += WIDTH)
+              nest<typename A0::Kernel, typename A1::Kernel, typename A2::Kernel>(
+                  [&](int i) __attribute__((always_inline)) { return load(gathered[i] + half); },
+                  [&](int i, Vec value) __attribute__((always_inline)) {
+                    store(u + (q * POSITIONS + i) * l.panel +
+                              (tap * s.channels + c) * PANEL + half,
+                          value);
+                  });
+          }
+    });
+  }
+};
