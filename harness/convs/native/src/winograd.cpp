@@ -25,16 +25,32 @@ bool with_tile(const int64_t* tile, Call call) {
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
 EXPORT int harness_winograd_forward(const int64_t* tile, const Shape* shape,
-                                    const Schedule* schedule, const float* x, const float* u,
-                                    float* y, const float* bias, int relu) {
+                                    const Schedule* schedule, const float* x,
+                                    const Weights* weights, float* y, const float* bias,
+                                    int relu) {
   return with_tile(tile, [&](auto winograd) {
-    winograd.forward(*shape, *schedule, x, u, y, bias, relu != 0);
+    winograd.forward(*shape, *schedule, x, *weights, y, bias, relu != 0);
   });
+}
+
+// Floats of the transformed weights.
+EXPORT int64_t harness_winograd_size(const int64_t* tile, const Shape* shape) {
+  int64_t size = 0;
+  with_tile(tile, [&](auto winograd) { size = winograd.size(*shape); });
+  return size;
 }
 
 EXPORT int harness_winograd_weights(const int64_t* tile, const Shape* shape, const Kernel* kernel,
                                     const float* w, float* u, int threads) {
   return with_tile(tile, [&](auto winograd) {
     winograd.transform_weights(*shape, *kernel, w, u, threads);
+  });
+}
+
+EXPORT int harness_winograd_weight_gradient(const int64_t* tile, const Shape* shape,
+                                            const Schedule* schedule, const Kernel* kernel,
+                                            const float* x, const float* dy, float* dw) {
+  return with_tile(tile, [&](auto winograd) {
+    winograd.weight_gradient(*shape, *schedule, *kernel, x, dy, dw);
   });
 }
