@@ -39,17 +39,16 @@ def examine(places: Places) -> Table:
 def _machine(_: Places) -> Iterator[Finding]:
     import torch
 
+    from harness.convs.native.library import kernels
+
     yield "processor", True, f"{cpu_model()}, {os.cpu_count()} cores", ""
     yield "torch threads", True, str(torch.get_num_threads()), ""
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     yield "gpu", True, ", ".join(devices) or "none; trainings run on the processor", ""
-    compiler = shutil.which(os.environ.get("CXX", "c++"))
-    yield (
-        "compiler",
-        compiler is not None,
-        compiler or "none",
-        "install g++ or clang for native kernels",
-    )
+    found = kernels()
+    fact = found.reason or f"{found.instruction_set}, {found.path}"
+    cure = "without them a convolution that has native code runs in PyTorch, labelled so"
+    yield "native kernels", found.reason is None, fact, cure
 
 
 def _decoders(_: Places) -> Iterator[Finding]:

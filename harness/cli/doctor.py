@@ -10,7 +10,7 @@ def command(
     format: o.Format = None,
     output: o.Output = None,
 ) -> None:
-    """Check decoders, disk, locks, threads, versions, compiler and W&B; say what to do.
+    """Check decoders, disk, locks, threads, versions, native kernels and W&B; say what to do.
 
     Example: `harness doctor --format json -o doctor.json`
     """
