@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils.parametrize import register_parametrization
 
 from harness.backbones import BACKBONES
 from harness.convs import ALGORITHMS, OPERATORS
@@ -82,6 +83,40 @@ def test_an_algorithm_computes_what_torch_does(name, case):
         rtol=0,
         atol=1e-10,
     )
+
+
+class Twice(nn.Module):
+    """Generates each second output channel as a copy of the one before it."""
+
+    def forward(self, half):
+        return half.repeat_interleave(2, dim=0)
+
+    def right_inverse(self, whole):
+        return whole[::2].clone()
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_an_algorithm_computes_with_the_kernel_that_is_generated_now(name, dimensions):
+    conv = [nn.Conv2d, nn.Conv3d][dimensions - 2](3, 4, 3, padding=1, dtype=torch.float64)
+    for tensor in ("weight", "bias"):
+        register_parametrization(conv, tensor, Twice())
+    new = ALGORITHMS[name]().replace(conv)
+    assert list(new.state_dict()) == list(conv.state_dict())
+    pairs = zip(new.parameters(), conv.parameters(), strict=True)
+    assert all(ours is theirs for ours, theirs in pairs)
+    assert convolutions(nn.Sequential(conv)) == {"0": conv}
+    x = torch.randn(2, 3, *[6] * dimensions, dtype=torch.float64)
+    for _ in range(2):
+        ours, theirs = new(x), conv(x)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-11)
+        grads = [
+            torch.autograd.grad(y.square().sum(), list(conv.parameters())) for y in (ours, theirs)
+        ]
+        torch.testing.assert_close(*grads, rtol=0, atol=1e-10)
+        with torch.no_grad():  # an optimiser's step
+            for parameter in conv.parameters():
+                parameter.add_(torch.randn_like(parameter))
 
 
 @pytest.mark.parametrize("name", OPERATORS)
