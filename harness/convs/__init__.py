@@ -7,7 +7,9 @@ Contract. An entry is a class `C(*, options)` whose instances have
   device, in its dtype and training mode, with an output of the same size.
 
 One that has to know more than the convolution may have `survey(network, size) -> None` too: it is
-called once, before the others, with the whole network and the size of one of its inputs.
+called once, before the others, with the whole network and the size of one of its inputs. And it may
+have `finish(network) -> str | None`, called once after the others, which may change what stands
+between the convolutions and says why this network does not suit it, or None.
 
 An *operator* is another function: it has parameters of its own and is built, from the geometry
 that it replaces, out of ordinary convolutions, so that an algorithm can compute them in turn. What
@@ -26,6 +28,8 @@ OPERATORS = Registry(
     standard="harness.convs.standard:Standard",
     r2plus1d="harness.convs.operators.r2plus1d:R2Plus1d",
     fast3d="harness.convs.operators.fast3d:Fast3d",
+    group_p4="harness.convs.operators.group:GroupP4",
+    group_p4m="harness.convs.operators.group:GroupP4m",
 )
 
 ALGORITHMS = Registry(

@@ -35,6 +35,13 @@ class Surveyor(Protocol):
     def survey(self, network: nn.Module, size: Sequence[int], /) -> None: ...
 
 
+@runtime_checkable
+class Finisher(Protocol):
+    """An entry that looks at the whole network again, when its convolutions are replaced."""
+
+    def finish(self, network: nn.Module, /) -> str | None: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class SwapReport:
     """What was really replaced.
@@ -111,6 +118,8 @@ def _apply(
     for path, conv in convs.items():
         if conv in new:
             network.set_submodule(path, new[conv])
+    if isinstance(method, Finisher) and (why := method.finish(network)) is not None:
+        raise UserError(f"conv {kind} does not fit {name}: {why}")
     share = sum(macs[conv] for conv in new) / macs.total()
     return _Outcome(len(new), share, reasons, getattr(method, "kernel", ""))
 
@@ -167,9 +176,16 @@ def _watch(network: nn.Module, size: Sequence[int], hook: Callable[..., None]) -
     return batch
 
 
-def dry_run(network: nn.Module, batch: Any) -> Any:
-    """The network's output for a batch on the meta device: shapes alone, no state is touched."""
-    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-    with torch.no_grad():
-        return functional_call(network, shapes, (batch,))
+def dry_run(network: nn.Module, batch: Any, *, gradients: bool = False) -> Any:
+    """The network's output for a batch on the meta device: shapes alone, no state is touched.
+
+    With `gradients`, a tensor within requires them if a parameter had a part in it.
+    """
+    shapes = {}
+    for path, module in network.named_modules():  # each once, or torch would not put all back
+        own = [*module.named_parameters(path, recurse=False), *module.named_buffers(path, False)]
+        for name, tensor in own:
+            learned = gradients and isinstance(tensor, nn.Parameter)
+            shapes[name] = torch.empty_like(tensor, device="meta", requires_grad=learned)
+    with torch.set_grad_enabled(gradients):
+        return functional_call(network, shapes, (batch,), tie_weights=False)
