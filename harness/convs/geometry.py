@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 Conv = nn.Conv2d | nn.Conv3d
 AnyConv = TypeVar("AnyConv", bound=Conv)
@@ -21,10 +22,20 @@ GEOMETRY = (
 
 
 def like(conv: Conv, kind: type[AnyConv]) -> AnyConv:
-    """A `kind` of the same geometry that shares, not copies, the parameters of `conv`."""
+    """A `kind` of the same geometry that shares, not copies, the parameters of `conv`.
+
+    Where a kernel is generated (`torch.nn.utils.parametrize`) what generates it is shared: an
+    algorithm sees a new kernel at every call, and gradients go to the parameters behind it.
+    """
     geometry: dict[str, Any] = {name: getattr(conv, name) for name in GEOMETRY}
     new = kind(**geometry, device="meta")
-    new.weight, new.bias = conv.weight, conv.bias
+    for name in ("weight", "bias"):
+        if is_parametrized(conv, name):
+            register_parametrization(new, name, nn.Identity())  # makes `new.<name>` a property
+            generator = f"parametrizations.{name}"
+            new.set_submodule(generator, conv.get_submodule(generator))
+        else:
+            setattr(new, name, getattr(conv, name))
     new.train(conv.training)
     return new
 
