@@ -35,5 +35,5 @@ OPERATORS = Registry(
 ALGORITHMS = Registry(
     "algorithm",
     standard="harness.convs.standard:Standard",
-    winograd="harness.convs.algorithms.winograd:Winograd",
+    winograd="harness.convs.algorithms.winograd:Winograd@2",
 )

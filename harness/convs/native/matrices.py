@@ -25,14 +25,23 @@ def header() -> str:
     parts = [START]
     for m, points in TILES.items():
         inverse, kernel, data = cook_toom(m, 3, points)
-        transposed = [[list(column) for column in zip(*x, strict=True)] for x in (inverse, kernel)]
-        matrices = dict(
-            Data=data, Kernel=kernel, Inverse=inverse, Spread=transposed[0], Gather=transposed[1]
-        )
+        matrices = {
+            "Data": data,
+            "Kernel": kernel,
+            "Inverse": inverse,
+            "Spread": _transposed(inverse),
+            "Gather": _transposed(kernel),
+        }
         body = "".join(_struct(name, matrix) for name, matrix in matrices.items())
         listed = ", ".join(map(str, points[: m + 1]))
-        parts.append(f"\n// Points {listed} and infinity.\ntemplate <>\nstruct CookToom<{m}> {{\n{body}}};\n")
+        parts.append(
+            f"\n// Points {listed} and infinity.\ntemplate <>\nstruct CookToom<{m}> {{\n{body}}};\n"
+        )
     return "".join(parts)
+
+
+def _transposed(matrix: Matrix) -> Matrix:
+    return [list(column) for column in zip(*matrix, strict=True)]
 
 
 def _struct(name: str, matrix: Matrix) -> str:

@@ -36,6 +36,13 @@ struct Weights {                   // either as they are, or transformed (then u
   const float* u;
 };
 
+struct Output {
+  float* y;
+  const float* bias;               // of each filter, or null
+  const float* residual;           // lies as y does and is added, or null
+  bool relu;
+};
+
 struct Schedule {
   int64_t tiles;                   // of a block
   int32_t by_panels;               // threads share output channels, else tiles
@@ -89,6 +96,17 @@ struct Winograd {
     where.at[0] = tile % l.tiles[0] * M0, where.n = tile / l.tiles[0];
     return where;
   }
+
+  // What stands for the places outside of a map: zeros to read, and room to write to.
+  struct Edges {
+    float *zeros, *spare;
+    Edges(Scratch& scratch, const Layout& l) {
+      const int64_t most = std::max(l.s.channels, l.s.filters) + PANEL;
+      zeros = scratch.floats(2 * most);
+      spare = zeros + most;
+      std::memset(zeros, 0, most * sizeof(float));
+    }
+  };
 
   // The inputs of a tile, `nothing` where it reaches into the padding.
   static INLINE void inputs(const Layout& l, const float* x, int64_t tile, int64_t plane,
@@ -215,34 +233,38 @@ struct Winograd {
     kernels[narrow][rows](arguments...);
   }
 
-  // Y = A^T M A, plus bias, for one panel of the tiles first ... last of a block from `start` on.
-  static void transform_outputs(const Layout& l, const float* m, int64_t position, int64_t start,
-                                int64_t first, int64_t last, int64_t tiles, int64_t q, float* y,
-                                float* nowhere, const float* bias, bool relu) {
+  // Y = A^T M A, with bias, residual and ReLU, for one panel of the tiles first ... last.
+  static void transform_outputs(const Layout& l, const float* m, int64_t position, int64_t first,
+                                int64_t last, int64_t tiles, int64_t q, const Output& out,
+                                const Edges& edges) {
     for (int64_t plane = 0; plane < l.planes_out; plane++)
       for (int64_t tile = first; tile < last; tile++) {
         float* to[OUTPUTS];
-        outputs(l, y, tile, plane, nowhere, to);
-        const float* from = m + (plane * tiles + tile - start) * PANEL;
+        const float* plus[OUTPUTS];
+        outputs(l, out.y, tile, plane, edges.spare, to);
+        if (out.residual) outputs(l, out.residual, tile, plane, static_cast<const float*>(edges.zeros), plus);
+        const float* from = m + (plane * tiles + tile - first) * PANEL;
         for (int64_t k = q * PANEL; k < std::min(l.s.filters, (q + 1) * PANEL);
              k += WIDTH, from += WIDTH) {
           const int some = static_cast<int>(std::min<int64_t>(WIDTH, l.s.filters - k));
-          const Vec add = bias ? load_first(bias + k, some) : Vec{};
+          const Vec bias = out.bias ? load_first(out.bias + k, some) : Vec{};
           const auto take = [&](int i) __attribute__((always_inline)) {
             return load(from + i * position);
           };
-          const auto finished = [&](Vec value) __attribute__((always_inline)) {
-            value += add;
-            return relu ? (value > 0 ? value : Vec{}) : value;
+          const auto finished = [&](int i, Vec value) __attribute__((always_inline)) {
+            value += bias;
+            if (out.residual)
+              value += some == WIDTH ? load(plus[i] + k) : load_first(plus[i] + k, some);
+            return out.relu ? (value > 0 ? value : Vec{}) : value;
           };
           if (some == WIDTH)
             nest<typename A0::Inverse, typename A1::Inverse, typename A2::Inverse>(
                 take, [&](int i, Vec value)
-                          __attribute__((always_inline)) { store(to[i] + k, finished(value)); });
+                          __attribute__((always_inline)) { store(to[i] + k, finished(i, value)); });
           else
             nest<typename A0::Inverse, typename A1::Inverse, typename A2::Inverse>(
                 take, [&](int i, Vec value) __attribute__((always_inline)) {
-                  store_first(to[i] + k, finished(value), some);
+                  store_first(to[i] + k, finished(i, value), some);
                 });
         }
       }
@@ -274,9 +296,10 @@ struct Winograd {
   }
 
   static void forward(const Shape& s, const Schedule& schedule, const float* x,
-                      const Weights& weights, float* y, const float* bias, bool relu) {
+                      const Weights& weights, const Output& out) {
     static thread_local Scratch for_u;
     const Layout l(s);
+    if (l.all == 0) return;
     const bool once = schedule.by_panels && schedule.tiles >= l.all;
     const float* u = weights.u;
     if (u == nullptr && !once) {
@@ -284,13 +307,13 @@ struct Winograd {
       transform_weights(s, weights.kernel, weights.w, all, schedule.threads);
       u = all;
     }
-    if (schedule.by_panels) by_panels(l, schedule, x, weights, u, y, bias, relu);
-    else by_blocks(l, schedule, x, u, y, bias, relu);
+    if (schedule.by_panels) by_panels(l, schedule, x, weights, u, out);
+    else by_blocks(l, schedule, x, u, out);
   }
 
   // Threads share the tiles: what a block of them needs stays in the second cache.
   static void by_blocks(const Layout& l, const Schedule& schedule, const float* x, const float* u,
-                        float* y, const float* bias, bool relu) {
+                        const Output& out) {
     const int64_t tiles = std::min(schedule.tiles, l.all);
     const int64_t position = tiles * l.planes_out * PANEL + MARGIN;
     parallel_for(blocks_of(l.all, tiles), schedule.threads, [&](int64_t begin, int64_t end) {
@@ -307,13 +330,12 @@ struct Winograd {
             products(l, v, whole_panel(l, u, q), p, q, tiles, last - start, m + p * position);
             // The next loads and stores, spread evenly beside the products.
             const int64_t step = q * POSITIONS + p, here = last - start, there = next - last;
-            fetch_outputs(l, y, start + here * p / POSITIONS, start + here * (p + 1) / POSITIONS,
+            fetch_outputs(l, out.y, start + here * p / POSITIONS, start + here * (p + 1) / POSITIONS,
                           q, edges.spare);
             fetch_inputs(l, x, last + there * step / steps, last + there * (step + 1) / steps,
                          edges.zeros);
           }
-          transform_outputs(l, m, position, start, start, last, tiles, q, y, edges.spare, bias,
-                            relu);
+          transform_outputs(l, m, position, start, last, tiles, q, out, edges);
         }
       }
     });
@@ -322,8 +344,7 @@ struct Winograd {
   // Threads share the output channels: for few tiles under many channels, whose weights no cache
   // holds. Weights that are not transformed yet are transformed panel by panel as they are used.
   static void by_panels(const Layout& l, const Schedule& schedule, const float* x,
-                        const Weights& weights, const float* u, float* y, const float* bias,
-                        bool relu) {
+                        const Weights& weights, const float* u, const Output& out) {
     static thread_local Scratch for_v;
     const int64_t tiles = std::min(schedule.tiles, l.all);
     const int64_t position = tiles * l.planes_out * PANEL + MARGIN;
@@ -348,8 +369,7 @@ struct Winograd {
             for (int64_t p = 0; p < POSITIONS; p++)
               products(l, v, panel, p, q, tiles, count, m + p * position);
           }
-          transform_outputs(l, m, position, start, start, start + count, tiles, q, y, edges.spare,
-                            bias, relu);
+          transform_outputs(l, m, position, start, start + count, tiles, q, out, edges);
         }
       });
     }
@@ -366,16 +386,6 @@ struct Winograd {
     transform_panel(l, weights.kernel, weights.w, q, panel, u);
     return panel;
   }
-
-  // What stands for the places outside of a map.
-  struct Edges {
-    float *zeros, *spare;
-    Edges(Scratch& scratch, const Layout& l) {
-      zeros = scratch.floats(l.s.channels + l.s.filters + 2 * PANEL);
-      spare = zeros + blocks_of(l.s.channels, WIDTH) * WIDTH;
-      std::memset(zeros, 0, (l.s.channels + l.s.filters + 2 * PANEL) * sizeof(float));
-    }
-  };
 
   // U = G g G^T.
   static int64_t size(const Shape& s) {
