@@ -179,7 +179,7 @@ def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | N
     """Without gradients: nothing is dispatched, and the weights are transformed only once."""
     padding, tile = _padding(conv), _tile(conv, x)
     made = None
-    if not conv.training and weight is conv.weight and not weight.is_inference():
+    if not conv.training and isinstance(weight, nn.Parameter) and not weight.is_inference():
         made = conv.transformed
         if made is None or not made.serves(weight, x, tile):
             made = conv.transformed = Transformed.of(weight, x, padding, tile)

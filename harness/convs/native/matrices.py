@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from harness.convs.algorithms.cook_toom import NEAR_ONE, POINTS, Matrix, cook_toom
+from harness.convs.cook_toom import NEAR_ONE, POINTS, Matrix, cook_toom
 
 HEADER = Path(__file__).parent / "src" / "cook_toom.h"
 TILES = {2: POINTS, 4: NEAR_ONE}  # outputs of a tile, for three taps: its points
