@@ -169,7 +169,12 @@ def _watch(network: nn.Module, size: Sequence[int], hook: Callable[..., None]) -
 
 def dry_run(network: nn.Module, batch: Any) -> Any:
     """The network's output for a batch on the meta device: shapes alone, no state is touched."""
-    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+    # Each module once, however many names it has, or it would be left with the shapes.
+    shapes = {
+        f"{path}.{name}" if path else name: torch.empty_like(tensor, device="meta")
+        for path, module in network.named_modules()
+        for own in (module.named_parameters, module.named_buffers)
+        for name, tensor in own(recurse=False)
+    }
     with torch.no_grad():
-        return functional_call(network, shapes, (batch,))
+        return functional_call(network, shapes, (batch,), tie_weights=False)

@@ -10,7 +10,14 @@ from torch import nn
 
 from harness.backbones import BACKBONES
 from harness.convs import ALGORITHMS, OPERATORS
-from harness.convs.swap import Surveyor, convolutions, input_sizes, multiply_accumulates, swap
+from harness.convs.swap import (
+    Surveyor,
+    convolutions,
+    dry_run,
+    input_sizes,
+    multiply_accumulates,
+    swap,
+)
 from harness.errors import UserError
 
 OTHER_OPERATORS = [name for name in OPERATORS if name != "standard"]
@@ -265,12 +272,22 @@ def test_what_stands_in_two_places_is_replaced_in_both():
     assert isinstance(network.twice, nn.Sequential)
 
 
-def test_counting_work_computes_nothing_and_touches_no_state():
+def test_counting_work_computes_nothing():
     network = BACKBONES["tiny3d"](3, width=4)
-    before = {key: value.clone() for key, value in network.state_dict().items()}
     counts = multiply_accumulates(network, (3, 4, 16, 16))
     assert list(counts.values()) == [27 * 3 * 4 * 256, 27 * 4 * 8 * 128, 27 * 8 * 16 * 16]
-    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_dry_run_touches_no_state_whatever_is_shared():
+    conv, tied = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+    tied.weight = conv.weight
+    network = nn.Sequential(conv, conv, tied, nn.BatchNorm2d(4))
+    before = network.state_dict(keep_vars=True)
+    values = {key: value.clone() for key, value in before.items()}
+    dry_run(network, torch.empty(2, 4, 6, 5, device="meta"))
+    after = network.state_dict(keep_vars=True)
+    assert all(after[key] is before[key] for key in before)
+    torch.testing.assert_close(after, values, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", OTHER_OPERATORS)
