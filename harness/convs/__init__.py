@@ -28,6 +28,12 @@ OPERATORS = Registry(
     standard="harness.convs.standard:Standard",
     r2plus1d="harness.convs.operators.r2plus1d:R2Plus1d",
     fast3d="harness.convs.operators.fast3d:Fast3d",
+    fast3d_parallel="harness.convs.operators.fast3d_parallel:Fast3dParallel",
+    interleaved="harness.convs.operators.interleaved:Interleaved",
+    hyper="harness.convs.operators.hyper:Hyper",
+    local="harness.convs.operators.local:Local",
+    depthwise_separable="harness.convs.operators.depthwise_separable:DepthwiseSeparable",
+    grouped="harness.convs.operators.grouped:Grouped",
     group_p4="harness.convs.operators.group:GroupP4",
     group_p4m="harness.convs.operators.group:GroupP4m",
 )
