@@ -34,6 +34,7 @@ OPERATORS = Registry(
     local="harness.convs.operators.local:Local",
     depthwise_separable="harness.convs.operators.depthwise_separable:DepthwiseSeparable",
     grouped="harness.convs.operators.grouped:Grouped",
+    volterra="harness.convs.operators.volterra:Volterra",
     group_p4="harness.convs.operators.group:GroupP4",
     group_p4m="harness.convs.operators.group:GroupP4m",
 )

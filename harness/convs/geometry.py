@@ -78,8 +78,15 @@ def remade(
     return new
 
 
-def pointwise(conv: AnyConv, in_channels: int, out_channels: int, *, groups: int = 1) -> AnyConv:
-    """A single tap at stride 1, with a bias where `conv` has one."""
+def pointwise(
+    conv: AnyConv,
+    in_channels: int,
+    out_channels: int,
+    *,
+    groups: int = 1,
+    bias: bool | None = None,
+) -> AnyConv:
+    """A single tap at stride 1; if `bias` is None, with one where `conv` has one."""
     return remade(
         conv,
         in_channels=in_channels,
@@ -89,6 +96,7 @@ def pointwise(conv: AnyConv, in_channels: int, out_channels: int, *, groups: int
         padding=0,
         dilation=1,
         groups=groups,
+        bias=conv.bias is not None if bias is None else bias,
         padding_mode="zeros",
     )
 
