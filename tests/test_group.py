@@ -116,7 +116,7 @@ NETWORKS = {  # at a size at which no window of theirs is lopsided
     "tiny2d": ("tiny2d", (3, 16, 16)),
     "tiny2d of flow": ("tiny2d", (20, 12, 12)),
     "resnet18": ("resnet18", (3, 33, 33)),
-    "r3d_18": ("r3d_18", (3, 4, 17, 17)),
+    "r3d_18": ("r3d_18", (3, 2, 17, 17)),
 }
 
 

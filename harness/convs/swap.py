@@ -182,7 +182,8 @@ def dry_run(network: nn.Module, batch: Any, *, gradients: bool = False) -> Any:
     With `gradients`, a tensor within requires them if a parameter had a part in it.
     """
     shapes = {}
-    for path, module in network.named_modules():  # each once, or torch would not put all back
+    # Each module once, however many names it has, or it would be left with the shapes.
+    for path, module in network.named_modules():
         own = [*module.named_parameters(path, recurse=False), *module.named_buffers(path, False)]
         for name, tensor in own:
             learned = gradients and isinstance(tensor, nn.Parameter)
