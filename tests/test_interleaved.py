@@ -49,6 +49,13 @@ def test_every_output_channel_sees_every_input_channel(kind, c_in, c_out, option
     assert (new(x).flatten(2).abs().amax(2) > 1e-9).all()
 
 
+def test_a_secondary_convolution_that_changes_nothing_leaves_the_primary_one():
+    new = double(nn.Conv2d(8, 12, 3, padding=1, bias=False), primary=4)
+    nn.init.dirac_(new.secondary.weight, groups=3)
+    x = torch.randn(2, 8, 5, 4, dtype=torch.float64)
+    torch.testing.assert_close(new(x), new.primary(x), rtol=0, atol=1e-12)
+
+
 def test_of_one_primary_group_there_is_a_convolution_and_a_scale_of_its_channels():
     new = double(nn.Conv3d(4, 6, 3, stride=2, padding=1), primary=1)
     x = torch.randn(2, 4, 5, 5, 6, dtype=torch.float64)
@@ -91,6 +98,8 @@ def test_the_primary_convolution_has_the_geometry_and_the_secondary_the_bias():
     new = Interleaved().replace(conv)
     for name in ("kernel_size", "stride", "padding", "dilation", "padding_mode"):
         assert getattr(new.primary, name) == getattr(conv, name)
+    assert (new.secondary.kernel_size, new.secondary.stride) == ((1, 1), (1, 1))
+    assert (new.secondary.padding, new.secondary.padding_mode) == ((0, 0), "zeros")
     assert new.primary.bias is None
     assert not new.secondary.bias.any()
     assert (new.primary.groups, new.secondary.groups) == (4, 2)

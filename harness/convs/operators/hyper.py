@@ -30,7 +30,7 @@ SLOPE = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Hyper:
-    """A network of `hidden` widths for each layer; `normalise` brings coordinates to [-1, 1]."""
+    """Kernels said by a network of `hidden` widths; `normalise` brings coordinates to -1 ... 1."""
 
     hidden: tuple[int, ...] = (16, 16, 4)
     normalise: bool = False
