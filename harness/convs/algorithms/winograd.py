@@ -85,6 +85,15 @@ class Winograd:
         small = self.tile == "auto" and max(along) < SMALLEST
         return f"a map of {' x '.join(map(str, outputs))}" if small else None
 
+    def finish(self, network: nn.Module) -> None:
+        """Channels last in every convolution's weights, so that no map is copied between two."""
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Conv3d) and isinstance(
+                module.weight, nn.Parameter
+            ):
+                layout = _channels_last(module.weight)
+                module.weight.data = module.weight.data.contiguous(memory_format=layout)
+
     def replace(self, conv: Conv) -> nn.Module:
         kind: type[WinogradConv2d | WinogradConv3d]
         kind = WinogradConv2d if isinstance(conv, nn.Conv2d) else WinogradConv3d
@@ -203,9 +212,13 @@ def _tile(conv: WinogradConv, x: Tensor) -> Tile:
     return tile_of(conv.tile, kernel, outputs, conv.in_channels * conv.out_channels, len(x))
 
 
+def _channels_last(x: Tensor) -> torch.memory_format:
+    return torch.channels_last if x.dim() == 4 else torch.channels_last_3d
+
+
 def _laid_out(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """`y`, which is channels-last, as PyTorch's own convolution would give it."""
-    layout = torch.channels_last if y.dim() == 4 else torch.channels_last_3d
+    layout = _channels_last(y)
     last = x.is_contiguous(memory_format=layout) or weight.is_contiguous(memory_format=layout)
     return y if last else y.contiguous()
 
