@@ -256,7 +256,7 @@ struct Winograd {
             value += bias;
             if (out.residual)
               value += some == WIDTH ? load(plus[i] + k) : load_first(plus[i] + k, some);
-            return out.relu ? (value > 0 ? value : Vec{}) : value;
+            return out.relu ? (value < 0 ? Vec{} : value) : value;  // keeps what is no number
           };
           if (some == WIDTH)
             nest<typename A0::Inverse, typename A1::Inverse, typename A2::Inverse>(
