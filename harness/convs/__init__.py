@@ -27,5 +27,6 @@ OPERATORS = Registry(
 ALGORITHMS = Registry(
     "algorithm",
     standard="harness.convs.standard:Standard",
+    ilpm="harness.convs.algorithms.ilpm:Ilpm",
     winograd="harness.convs.algorithms.winograd:Winograd",
 )

@@ -12,7 +12,6 @@ plain PyTorch to be read: fewer products over channels, not less time.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Literal
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from harness.convs.algorithms.tiling import Axis, axes_of
 from harness.convs.geometry import Conv, like
+from harness.convs.precision import without_autocast
 
 LARGEST_KERNEL = 5
 BLOCK = 2**20  # transformed values at a time: on a CPU they stay in its last cache
@@ -95,18 +95,13 @@ def _convolve(x: Tensor, conv: Conv, tile: Sequence[int]) -> Tensor:
     """In float32 at least, whatever autocast says: half precision loses the transforms' digits."""
     axes = axes_of(conv, x.shape[2:], tile)
     dtype = torch.promote_types(x.dtype, torch.float32)
-    with _without_autocast(x.device):
+    with without_autocast(x.device):
         filters = _filters(conv.weight.to(dtype), axes)
         parts = x.to(dtype).split(_samples_at_once(x, filters, axes))
         y = torch.cat([_outputs(part, filters, axes) for part in parts])
         if conv.bias is not None:
             y = y + conv.bias.to(dtype).view(-1, *[1] * len(axes))
     return y.to(x.dtype)
-
-
-def _without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    known = torch.amp.is_autocast_available(device.type)  # not for "meta"
-    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 def _samples_at_once(x: Tensor, filters: Tensor, axes: Sequence[Axis]) -> int:
