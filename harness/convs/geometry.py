@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 Conv = nn.Conv2d | nn.Conv3d
 AnyConv = TypeVar("AnyConv", bound=Conv)
@@ -37,6 +38,10 @@ def paddings(conv: Conv) -> list[tuple[int, int]]:
     taps = zip(conv.dilation, conv.kernel_size, strict=True)
     totals = [d * (k - 1) if conv.padding == "same" else 0 for d, k in taps]
     return [(total // 2, total - total // 2) for total in totals]
+
+
+def zero_padded(x: Tensor, pads: list[tuple[int, int]]) -> Tensor:
+    return F.pad(x, [pad for axis in reversed(pads) for pad in axis])
 
 
 def output_size(conv: Conv, size: Sequence[int]) -> tuple[int, ...]:

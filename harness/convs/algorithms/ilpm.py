@@ -16,15 +16,15 @@ PyTorch's own convolution.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from harness.convs.geometry import Conv, like, output_size, paddings
+from harness.convs.algorithms.computed import computed
+from harness.convs.geometry import Conv, output_size, paddings, zero_padded
 from harness.convs.native.ilpm import Direct
 from harness.convs.native.library import library
 from harness.convs.native.prepared import Prepared
@@ -47,39 +47,13 @@ class Ilpm:
         return None
 
     def replace(self, conv: Conv) -> nn.Module:
-        kind: type[IlpmConv2d | IlpmConv3d]
-        kind = IlpmConv2d if isinstance(conv, nn.Conv2d) else IlpmConv3d
-        new = like(conv, kind)
-        new.packed = Prepared()
-        return new
-
-
-class IlpmConv2d(nn.Conv2d):
-    """`nn.Conv2d` with a lane an output channel."""
-
-    packed: Prepared
-
-    def forward(
-        self, input: Float[Tensor, "batch c_in *size"]
-    ) -> Float[Tensor, "batch c_out *out"]:
-        return _convolve(input, self, self.packed)
-
-
-class IlpmConv3d(nn.Conv3d):
-    """`nn.Conv3d` with a lane an output channel."""
-
-    packed: Prepared
-
-    def forward(
-        self, input: Float[Tensor, "batch c_in *size"]
-    ) -> Float[Tensor, "batch c_out *out"]:
-        return _convolve(input, self, self.packed)
+        return computed(conv, partial(_convolve, packed=Prepared()))
 
 
 def _convolve(x: Tensor, conv: Conv, packed: Prepared) -> Tensor:
     size, pads = output_size(conv, x.shape[2:]), paddings(conv)
     if any(before != after for before, after in pads):
-        x = F.pad(x, [pad for axis in reversed(pads) for pad in axis])
+        x = zero_padded(x, pads)
         pads = [(0, 0)] * len(pads)
     geometry = {
         "stride": list(conv.stride),
@@ -139,7 +113,7 @@ def _tap_by_tap(
     dilation: list[int],
 ) -> Tensor:
     """The sum over taps of a product over channels: y += w[tap] x[.. + tap], no im2col buffer."""
-    x = F.pad(x, [pad for pad in reversed(padding) for _ in range(2)])
+    x = zero_padded(x, [(pad, pad) for pad in padding])
     y = x.new_zeros(len(x), len(weight), *size)
     taps = product(*[range(length) for length in weight.shape[2:]])
     for tap, of_channels in zip(taps, weight.flatten(2).unbind(2), strict=True):
