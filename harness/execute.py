@@ -26,6 +26,7 @@ from harness.settings import Settings
 from harness.source import Source, prepare_source
 from harness.train.channel import Channel
 from harness.train.fit import fit, score, trainer_for
+from harness.train.initialise import initialise
 from harness.train.loaders import Loader, batches_of
 from harness.train.module import Classifier
 from harness.train.tracking import Tracker
@@ -62,8 +63,11 @@ def _train(
 
     pl.seed_everything(cell.seed, workers=True, verbose=False)
     network = network_of(experiment, len(source.classes), size)
-    load_weights(network, find_weights(experiment, places))
+    weights = find_weights(experiment, places)
+    load_weights(network, weights)
     loaders = _loaders(cell, experiment, source, network)
+    if weights is None and not (folder / "last.ckpt").is_file():
+        initialise(network, loaders["train"])
     steps = experiment.train.epochs * len(loaders["train"])
     module = Classifier(network, experiment.train, experiment.eval, steps)
     trainer = trainer_for(folder, experiment.train.epochs, channel, settings.device)

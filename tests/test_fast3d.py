@@ -1,4 +1,4 @@
-"""FAST-3D: parameters, what each kernel sees, and where stride and padding go."""
+"""FAST-3D, in turn and in parallel: parameters, what kernels see, where stride and padding go."""
 
 from math import sqrt
 
@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from harness.convs.operators import fast3d_parallel
 from harness.convs.operators.fast3d import Fast3d, matched_channels
+from harness.convs.operators.fast3d_parallel import Fast3dParallel
 
 
 def parameters(module):
@@ -20,6 +22,13 @@ def parameters(module):
 def linear(module):
     """The same factors without what stands between them."""
     return nn.Sequential(module.xy, module.xt, module.yt)
+
+
+def parallel(conv, **options):
+    """The parallel form without what stands between its factors."""
+    new = Fast3dParallel(**options).replace(conv)
+    new.after_xy = nn.Identity()
+    return new
 
 
 def support(response):
@@ -40,11 +49,12 @@ def positive(module):
     return module
 
 
+@pytest.mark.parametrize("operator", [Fast3d, Fast3dParallel])
 @pytest.mark.parametrize("width", ["paper", "matched"])
 @pytest.mark.parametrize("channels", [1, 8, 16])
-def test_as_many_parameters_as_a_cube_of_three(channels, width):
+def test_as_many_parameters_as_a_cube_of_three(channels, width, operator):
     conv = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
-    new = Fast3d(width=width).replace(conv)
+    new = operator(width=width).replace(conv)
     assert parameters(new) == parameters(conv) == 27 * channels**2
 
 
@@ -76,6 +86,58 @@ def test_the_three_steps_see_five_positions_a_side():
     assert support(new(impulse())) == (5, 5, 5)
 
 
+@pytest.mark.parametrize("join", ["sum", "concat"])
+@given(channels=st.tuples(st.integers(2, 64), st.integers(2, 64)), k=st.sampled_from([3, 5]))
+def test_the_matched_width_in_parallel_is_the_largest_that_costs_no_more(join, channels, k):
+    with torch.device("meta"):
+        conv = nn.Conv3d(*channels, k, bias=False)
+        new = Fast3dParallel(width="matched", join=join).replace(conv)
+    a_channel_more = k**2 * (channels[0] + channels[1] * (2 if join == "sum" else 1))
+    assert parameters(new) <= parameters(conv) < parameters(new) + a_channel_more
+
+
+def test_widths_in_parallel():
+    assert fast3d_parallel.matched_channels(64, 128, k=3, branches=2) == 76
+    assert fast3d_parallel.matched_channels(64, 64, k=3, branches=1) == 96
+    conv = nn.Conv3d(64, 128, 3, bias=False)
+    assert parameters(Fast3dParallel().replace(conv)) == 9 * 64 * 128 + 2 * 9 * 128**2
+
+
+def test_in_parallel_they_see_three_frames_of_a_plus():
+    new = positive(parallel(nn.Conv3d(1, 1, 3, padding=1, bias=False)))
+    response = new(impulse())[0, 0]
+    assert support(response[None, None]) == (3, 5, 5)
+    plus = torch.ones(5, 5, dtype=torch.bool)
+    for row in (0, -1):
+        plus[row, [0, -1]] = False  # the corners
+    for t in (3, 4, 5):
+        assert torch.equal(response[t, 2:7, 2:7] != 0, plus)
+
+
+def test_in_parallel_deltas_halved_by_the_sum_leave_the_first_step():
+    new = parallel(nn.Conv3d(2, 4, 3, padding=1, bias=False, dtype=torch.float64))
+    for part in (new.xt, new.yt):
+        nn.init.dirac_(part.weight)
+        part.weight.data /= 2
+    x = torch.randn(2, 2, 4, 6, 5, dtype=torch.float64)
+    torch.testing.assert_close(new(x), new.xy(x), rtol=0, atol=1e-12)
+    assert new.xy.kernel_size == (1, 3, 3)
+
+
+@pytest.mark.parametrize("c_out", [2, 5])
+def test_side_by_side_each_gives_half(c_out):
+    conv = nn.Conv3d(3, c_out, 3, stride=2, padding=1, dtype=torch.float64)
+    new = parallel(conv, join="concat")
+    half = c_out - c_out // 2
+    x = torch.randn(2, 3, 5, 6, 7, dtype=torch.float64)
+    y = new(x)
+    assert y.shape == conv(x).shape
+    torch.testing.assert_close(y[:, :half], new.xt(new.xy(x)))
+    torch.testing.assert_close(y[:, half:], new.yt(new.xy(x)))
+    assert Fast3dParallel(join="concat").refuses(nn.Conv3d(3, 1, 3)) == "1 channel"
+    assert Fast3dParallel().refuses(nn.Conv3d(3, 1, 3)) is None
+
+
 @pytest.mark.parametrize(
     ("step", "seen"), [("xy", (1, 3, 3)), ("xt", (3, 1, 3)), ("yt", (3, 3, 1))]
 )
@@ -94,23 +156,30 @@ def test_with_centred_deltas_it_is_its_first_step():
     torch.testing.assert_close(linear(new)(x), plane(x), rtol=0, atol=1e-12)
 
 
-def test_gradients_are_right():
+@pytest.mark.parametrize("operator", [Fast3d, Fast3dParallel])
+def test_gradients_are_right(operator):
     torch.manual_seed(0)
-    new = Fast3d().replace(nn.Conv3d(1, 2, 3, stride=(1, 2, 2), padding=1, dtype=torch.float64))
+    new = operator().replace(nn.Conv3d(1, 2, 3, stride=(1, 2, 2), padding=1, dtype=torch.float64))
     x = torch.randn(2, 1, 3, 4, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(new.eval(), (x,))
 
 
-def test_stride_and_padding_are_taken_over_once():
+@pytest.mark.parametrize(
+    ("operator", "stride", "padding"),
+    [(Fast3d, (1, 1, 1), (1, 1, 0)), (Fast3dParallel, (2, 1, 1), (0, 1, 0))],
+)
+def test_stride_and_padding_are_taken_over_once(operator, stride, padding):
+    """In parallel both branches take those in time, of a map that has not been through any."""
     conv = nn.Conv3d(2, 4, 3, stride=(2, 3, 3), padding=(0, 1, 0), bias=True)
-    new = Fast3d().replace(conv)
-    assert [new.xy.stride, new.xt.stride, new.yt.stride] == [(1, 3, 3), (2, 1, 1), (1, 1, 1)]
-    assert [new.xy.padding, new.xt.padding, new.yt.padding] == [(0, 1, 0), (0, 0, 1), (1, 1, 0)]
+    new = operator().replace(conv)
+    assert [new.xy.stride, new.xt.stride, new.yt.stride] == [(1, 3, 3), (2, 1, 1), stride]
+    assert [new.xy.padding, new.xt.padding, new.yt.padding] == [(0, 1, 0), (0, 0, 1), padding]
     assert [part.bias is None for part in (new.xy, new.xt, new.yt)] == [True, True, False]
     x = torch.randn(2, 2, 7, 9, 10)
     assert new(x).shape == conv(x).shape
 
 
+@pytest.mark.parametrize("operator", [Fast3d, Fast3dParallel])
 @pytest.mark.parametrize(
     ("conv", "reason"),
     [
@@ -124,5 +193,5 @@ def test_stride_and_padding_are_taken_over_once():
     ],
     ids=str,
 )
-def test_what_it_refuses_and_why(conv, reason):
-    assert Fast3d().refuses(conv) == reason
+def test_what_it_refuses_and_why(conv, reason, operator):
+    assert operator().refuses(conv) == reason

@@ -183,11 +183,16 @@ def test_a_copy_has_weights_of_its_own(native):
     assert list(new.state_dict()) == ["weight", "bias"]
 
 
-def test_another_tensor_at_the_same_place_is_another_weight():
-    weight, prepared = torch.zeros(3), Prepared()
-    assert prepared.get(weight, lambda: weight + 1)[0] == 1
-    assert prepared.get(weight, lambda: weight + 2)[0] == 1
-    assert prepared.get(weight.detach(), lambda: weight + 2)[0] == 2
+def test_what_is_kept_is_that_of_one_parameter():
+    weight, prepared = nn.Parameter(torch.zeros(70, 3, 2)), Prepared()
+    assert prepared.get(weight, lambda: torch.tensor(1)) == 1
+    assert prepared.get(weight, lambda: torch.tensor(2)) == 1
+    other = nn.Parameter(weight.data)  # at the same place
+    assert prepared.get(other, lambda: torch.tensor(3)) == 3
+    other.data.add_(1)  # behind the version's back
+    assert prepared.get(other, lambda: torch.tensor(4)) == 4
+    assert prepared.get(other * 1, lambda: torch.tensor(5)) == 5
+    assert prepared.get(other, lambda: torch.tensor(6)) == 4
 
 
 def test_weights_made_in_inference_mode_have_no_version(native):

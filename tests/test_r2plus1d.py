@@ -5,8 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torchvision.models import video
 
-from harness.convs.operators.r2plus1d import R2Plus1d, mid_channels
+from harness.convs.operators.r2plus1d import R2Plus1d, leaders, mid_channels
+from harness.convs.swap import swap
+from harness.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -82,3 +85,45 @@ def test_separable_kernels_are_reproduced_exactly():
         conv.weight.copy_(temporal.weight[:1, :1] * spatial.weight[:1, :1])
     x = torch.randn(2, 1, 4, 5, 6, dtype=torch.float64)
     torch.testing.assert_close(temporal(spatial(x)), conv(x), rtol=0, atol=1e-12)
+
+
+def shapes(module):
+    return [tuple(parameter.shape) for parameter in module.parameters()]
+
+
+def test_decided_by_the_block_it_is_torchvisions_network_but_for_the_stem():
+    with torch.device("meta"):
+        ours, theirs = video.r3d_18(), video.r2plus1d_18()
+        swap(ours, (3, 8, 32, 32), name="r3d_18", operator=("r2plus1d", {"channels": "block"}))
+    for stage in ("layer1", "layer2", "layer3", "layer4"):
+        assert shapes(ours.get_submodule(stage)) == shapes(theirs.get_submodule(stage))
+    # 45 channels set by hand, 83 by the formula; a channel is 3 x 7 x 7 in, 64 x 3 out, 2 to scale.
+    assert shapes(ours.stem)[0][0] - shapes(theirs.stem)[0][0] == 83 - 45
+    difference = sum(p.numel() for p in ours.parameters()) - 31_505_325
+    assert sum(p.numel() for p in theirs.parameters()) == 31_505_325
+    assert difference == (83 - 45) * (3 * 7 * 7 + 64 * 3 + 2)
+
+
+def test_decided_by_itself_a_later_convolution_of_a_block_is_wider():
+    with torch.device("meta"):
+        network = video.r3d_18()
+        swap(network, (3, 8, 32, 32), name="r3d_18", operator=("r2plus1d", {}))
+    block = network.layer2[0]
+    assert block.conv1[0].spatial.out_channels == mid_channels(64, 128, t=3, d=3) == 230
+    assert block.conv2[0].spatial.out_channels == mid_channels(128, 128, t=3, d=3) == 288
+
+
+def test_a_block_is_no_plain_sequential_and_not_the_network():
+    class Block(nn.Sequential):
+        pass
+
+    a, b, c, d = [nn.Conv3d(1, 1, 3) for _ in range(4)]
+    block = Block(nn.Sequential(b, nn.ReLU()), nn.Sequential(c))
+    found = leaders(Block(a, nn.Sequential(block), nn.Sequential(d), block))
+    assert found == {a: a, b: b, c: b, d: d}
+
+
+def test_without_blocks_none_can_decide():
+    network = nn.Sequential(nn.Conv3d(2, 2, 3), nn.Sequential(nn.Conv3d(2, 2, 3)))
+    with pytest.raises(UserError, match="^r2plus1d.channels: block, but no two conv"):
+        swap(network, (2, 6, 6, 6), name="n", operator=("r2plus1d", {"channels": "block"}))

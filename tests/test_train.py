@@ -86,6 +86,7 @@ def test_what_is_recorded_is_not_trained_again(workspace, tmp_path):
         "train.optimizer=adamw",
         "train.optimizer={name: sgd, lr: 0.1}",
         "data.augment={crop: random_resized, distort: rand_augment, mix: mixup}",
+        "model.spatial.conv={name: kernel, init: patches}",
     ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(workspace, tmp_path, change):
@@ -100,6 +101,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(workspace, tmp_pa
     assert resumed.metrics == whole.metrics
     for name, tensor in expected.items():
         assert torch.equal(weights[name], tensor), name
+
+
+def test_only_a_training_that_starts_anew_starts_from_data(workspace, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("harness.execute.initialise", lambda network, _: calls.append(network))
+    cell, places = cell_in(workspace, tmp_path)
+    with pytest.raises(StoppedError):
+        execute(cell, places, HOW, stop_after(1))
+    assert len(calls) == 1
+    record, _ = trained(workspace, tmp_path)
+    trained(workspace, tmp_path, f"train.init_from=tiny/{record.key}/last.ckpt")
+    assert len(calls) == 1
 
 
 def test_epochs_are_watched_in_one_view_and_the_end_is_scored_in_all(workspace, tmp_path):

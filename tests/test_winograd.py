@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from harness.convs.algorithms.cook_toom import cook_toom
 from harness.convs.algorithms.tiling import axes_of
 from harness.convs.algorithms.winograd import BLOCK, Winograd, WinogradConv2d, WinogradConv3d
+from harness.convs.cook_toom import cook_toom
 
 
 def exact(text):

@@ -129,6 +129,8 @@ def _value(
 def convert(annotation: Any, value: Any) -> Any:
     """A YAML value as the annotated type; UserError says what was expected and given."""
     wrong = UserError(f"expected {describe(annotation)}, got {value!r}")
+    if get_origin(annotation) in (Union, UnionType) and list_of_any(annotation):
+        return _first_that_fits(get_args(annotation), value, wrong)
     if annotation is str and not isinstance(value, str):
         raise UserError(f"expected text, got {value!r}; put it in quotes, as it is to be read")
     if annotation is bool and not isinstance(value, bool):
@@ -145,6 +147,16 @@ def convert(annotation: Any, value: Any) -> Any:
         raise wrong from None
     assert isinstance(plain, dict)
     return plain["value"]
+
+
+def _first_that_fits(annotations: tuple[Any, ...], value: Any, wrong: UserError) -> Any:
+    """OmegaConf knows no union with a list in it, so its members are tried in turn."""
+    for annotation in annotations:
+        try:
+            return convert(annotation, value)
+        except UserError:
+            continue
+    raise wrong
 
 
 def check_bounds(metadata: Any, value: Any) -> None:
@@ -186,6 +198,11 @@ def section_of(annotation: Any) -> type | None:
     """The dataclass inside `Section`, `Section | None` or `list[Section]`."""
     candidates = [annotation, *get_args(annotation)]
     return next((c for c in candidates if isinstance(c, type) and is_dataclass(c)), None)
+
+
+def list_of_any(union: Any) -> bool:
+    """Whether one member of the union is a list."""
+    return any(get_origin(member) is list for member in get_args(union))
 
 
 def list_element(annotation: Any) -> Any:

@@ -1,10 +1,11 @@
 """What a convolution hands on to the one, or to the factors, that take its place."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 Conv = nn.Conv2d | nn.Conv3d
 AnyConv = TypeVar("AnyConv", bound=Conv)
@@ -23,10 +24,20 @@ GEOMETRY = (
 
 
 def like(conv: Conv, kind: type[AnyConv]) -> AnyConv:
-    """A `kind` of the same geometry that shares, not copies, the parameters of `conv`."""
+    """A `kind` of the same geometry that shares, not copies, the parameters of `conv`.
+
+    Where a kernel is generated (`torch.nn.utils.parametrize`) what generates it is shared: an
+    algorithm sees a new kernel at every call, and gradients go to the parameters behind it.
+    """
     geometry: dict[str, Any] = {name: getattr(conv, name) for name in GEOMETRY}
     new = kind(**geometry, device="meta")
-    new.weight, new.bias = conv.weight, conv.bias
+    for name in ("weight", "bias"):
+        if is_parametrized(conv, name):
+            register_parametrization(new, name, nn.Identity())  # makes `new.<name>` a property
+            generator = f"parametrizations.{name}"
+            new.set_submodule(generator, conv.get_submodule(generator))
+        else:
+            setattr(new, name, getattr(conv, name))
     new.train(conv.training)
     return new
 
@@ -69,6 +80,54 @@ def unfactorable(conv: Conv) -> str | None:
     return None
 
 
+def place(conv: Conv) -> dict[str, Any]:
+    """The device and dtype of what takes the place of `conv`, as arguments."""
+    return {"device": conv.weight.device, "dtype": conv.weight.dtype}
+
+
+def padding_of(conv: Conv) -> list[int]:
+    """The padding on either side of each axis; not for 'same' and 'valid'."""
+    assert not isinstance(conv.padding, str)
+    return list(conv.padding)
+
+
+def remade(
+    conv: AnyConv, *, fan: Literal["fan_in", "fan_out"] = "fan_in", **changes: Any
+) -> AnyConv:
+    """A new convolution with the geometry of `conv` but for `changes`; initialised by He et al."""
+    geometry: dict[str, Any] = {name: getattr(conv, name) for name in GEOMETRY}
+    kind: Any = nn.Conv2d if isinstance(conv, nn.Conv2d) else nn.Conv3d
+    new: AnyConv = kind(**geometry | {"bias": conv.bias is not None} | place(conv) | changes)
+    nn.init.kaiming_normal_(new.weight, mode=fan, nonlinearity="relu")
+    if new.bias is not None:
+        nn.init.zeros_(new.bias)
+    new.train(conv.training)
+    return new
+
+
+def pointwise(
+    conv: AnyConv,
+    in_channels: int,
+    out_channels: int,
+    *,
+    groups: int = 1,
+    bias: bool | None = None,
+) -> AnyConv:
+    """A single tap at stride 1; if `bias` is None, with one where `conv` has one."""
+    return remade(
+        conv,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        kernel_size=1,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=groups,
+        bias=conv.bias is not None if bias is None else bias,
+        padding_mode="zeros",
+    )
+
+
 def factor(
     conv: nn.Conv3d,
     in_channels: int,
@@ -84,31 +143,20 @@ def factor(
     together; where it only goes `along`, an odd kernel is padded to keep the size.
     Initialised by He et al., fan-out, as R(2+1)D and torchvision are.
     """
-    axes = list(zip(along, strided, conv.kernel_size, conv.stride, conv.padding, strict=True))
-    part = nn.Conv3d(
-        in_channels,
-        out_channels,
-        kernel_size=_triple(k if here else 1 for here, _, k, _, _ in axes),
-        stride=_triple(s if own else 1 for _, own, _, s, _ in axes),
-        padding=_triple(p if own else k // 2 * here for here, own, k, _, p in axes),
+    axes = list(zip(along, strided, conv.kernel_size, conv.stride, padding_of(conv), strict=True))
+    return remade(
+        conv,
+        fan="fan_out",
+        in_channels=in_channels,
+        out_channels=out_channels,
+        kernel_size=tuple(k if here else 1 for here, _, k, _, _ in axes),
+        stride=tuple(s if own else 1 for _, own, _, s, _ in axes),
+        padding=tuple(p if own else k // 2 * here for here, own, k, _, p in axes),
         bias=bias,
-        padding_mode=conv.padding_mode,
-        device=conv.weight.device,
-        dtype=conv.weight.dtype,
     )
-    nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
-    if part.bias is not None:
-        nn.init.zeros_(part.bias)
-    return part
 
 
-def _triple(values: Any) -> tuple[int, int, int]:
-    frames, height, width = values
-    return int(frames), int(height), int(width)
-
-
-def norm_relu(conv: nn.Conv3d) -> nn.Sequential:
+def norm_relu(conv: Conv) -> nn.Sequential:
     """What stands between two factors: batch normalisation and a ReLU."""
-    weight = conv.weight
-    norm = nn.BatchNorm3d(conv.out_channels, device=weight.device, dtype=weight.dtype)
-    return nn.Sequential(norm, nn.ReLU(inplace=True))
+    norm = nn.BatchNorm2d if isinstance(conv, nn.Conv2d) else nn.BatchNorm3d
+    return nn.Sequential(norm(conv.out_channels, **place(conv)), nn.ReLU(inplace=True))

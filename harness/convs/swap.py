@@ -1,14 +1,15 @@
 """Put an operator and an algorithm under a network that knows nothing of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
 
 from harness.convs import ALGORITHMS, OPERATORS
 from harness.convs.geometry import Conv
@@ -27,13 +28,27 @@ class Replacement(Protocol):
     def replace(self, conv: Conv, /) -> nn.Module: ...
 
 
+@runtime_checkable
+class Surveyor(Protocol):
+    """An entry that looks at the whole network before it is asked about its convolutions."""
+
+    def survey(self, network: nn.Module, size: Sequence[int], /) -> None: ...
+
+
+@runtime_checkable
+class Finisher(Protocol):
+    """An entry that looks at the whole network again, when its convolutions are replaced."""
+
+    def finish(self, network: nn.Module, /) -> str | None: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class SwapReport:
     """What was really replaced.
 
-    `layers` counts the convolutions before. A share is that of the multiply-accumulates of all
-    convolutions which the operator replaced, and which the algorithm then computes (0 to 1, from
-    the shapes, padded taps included). `reasons` says why a layer was left, by its name.
+    `layers` counts the convolutions before. A share is that of all multiply-accumulates which the
+    operator replaced, and which the algorithm then computes (0 to 1, from the shapes, padded taps
+    included). `reasons` says why a layer was left, by its name.
     """
 
     layers: int
@@ -90,6 +105,8 @@ def _apply(
         return _Outcome(0, 0.0, {})
     method: Replacement = table[kind](**options)
     convs = convolutions(network)
+    if convs and isinstance(method, Surveyor):
+        method.survey(network, size)
     refusals = {path: method.refuses(conv) for path, conv in convs.items()}
     reasons = {path: f"{kind}: {why}" for path, why in refusals.items() if why is not None}
     new = {conv: method.replace(conv) for path, conv in convs.items() if path not in reasons}
@@ -101,6 +118,8 @@ def _apply(
     for path, conv in convs.items():
         if conv in new:
             network.set_submodule(path, new[conv])
+    if isinstance(method, Finisher) and (why := method.finish(network)) is not None:
+        raise UserError(f"conv {kind} does not fit {name}: {why}")
     share = sum(macs[conv] for conv in new) / macs.total()
     return _Outcome(len(new), share, reasons, getattr(method, "kernel", ""))
 
@@ -116,25 +135,58 @@ def convolutions(network: nn.Module) -> dict[str, Conv]:
 
 
 def multiply_accumulates(network: nn.Module, size: Sequence[int]) -> Counter[nn.Module]:
-    """Those of each ordinary convolution for one input, from shapes alone: nothing is computed."""
+    """Those of each ordinary convolution for one input, from shapes alone: nothing is computed.
+
+    Those of all other convolutions and matrix products are under the network itself.
+    """
     counts: Counter[nn.Module] = Counter()
 
     def count(module: nn.Module, _: Any, output: Tensor) -> None:
         assert isinstance(module.weight, Tensor)
         counts[module] += output[0].numel() * module.weight[0].numel()
 
+    with FlopCounterMode(display=False) as counter:
+        batch = _watch(network, size, count)
+    rest = counter.get_total_flops() // (2 * batch) - counts.total()  # a MAC is two FLOPs
+    return counts + Counter({network: rest})
+
+
+def input_sizes(network: nn.Module, size: Sequence[int]) -> dict[nn.Module, set[tuple[int, ...]]]:
+    """([frames,] height, width) wherever an ordinary convolution is called, the first call first.
+
+    `size` is that of one input of the network without its batch.
+    """
+    sizes: dict[nn.Module, set[tuple[int, ...]]] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor], _: Any) -> None:
+        sizes.setdefault(module, set()).add(tuple(inputs[0].shape[2:]))
+
+    _watch(network, size, note)
+    return sizes
+
+
+def _watch(network: nn.Module, size: Sequence[int], hook: Callable[..., None]) -> int:
+    """Call `hook` after each ordinary convolution of a dry run; returns the size of its batch."""
+    batch = 2  # in training, batch normalisation refuses a single value per channel
     dtype = next(network.parameters()).dtype
     with ExitStack() as hooks:
         for conv in set(convolutions(network).values()):
-            hooks.enter_context(conv.register_forward_hook(count))
-        # Two inputs: in training, batch normalisation refuses a single value per channel.
-        dry_run(network, torch.empty(2, *size, dtype=dtype, device="meta"))
-    return counts
+            hooks.enter_context(conv.register_forward_hook(hook))
+        dry_run(network, torch.empty(batch, *size, dtype=dtype, device="meta"))
+    return batch
 
 
-def dry_run(network: nn.Module, batch: Any) -> Any:
-    """The network's output for a batch on the meta device: shapes alone, no state is touched."""
-    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-    with torch.no_grad():
-        return functional_call(network, shapes, (batch,))
+def dry_run(network: nn.Module, batch: Any, *, gradients: bool = False) -> Any:
+    """The network's output for a batch on the meta device: shapes alone, no state is touched.
+
+    With `gradients`, a tensor within requires them if a parameter had a part in it.
+    """
+    shapes = {}
+    # Each module once, however many names it has, or it would be left with the shapes.
+    for path, module in network.named_modules():
+        own = [*module.named_parameters(path, recurse=False), *module.named_buffers(path, False)]
+        for name, tensor in own:
+            learned = gradients and isinstance(tensor, nn.Parameter)
+            shapes[name] = torch.empty_like(tensor, device="meta", requires_grad=learned)
+    with torch.set_grad_enabled(gradients):
+        return functional_call(network, shapes, (batch,), tie_weights=False)

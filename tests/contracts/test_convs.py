@@ -1,14 +1,17 @@
 """What every operator and algorithm owes; an entry is tested because it is in its table."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils.parametrize import register_parametrization
 
 from harness.backbones import BACKBONES
 from harness.convs import ALGORITHMS, OPERATORS
-from harness.convs.swap import convolutions, multiply_accumulates, swap
+from harness.convs.swap import Surveyor, convolutions, swap
 from harness.errors import UserError
 
 OTHER_OPERATORS = [name for name in OPERATORS if name != "standard"]
@@ -49,10 +52,10 @@ class Network(nn.Module):
     def __init__(self, dimensions: int = 3) -> None:
         super().__init__()
         conv = nn.Conv2d if dimensions == 2 else nn.Conv3d
-        self.first = nn.Sequential(conv(3, 4, 3, padding=1, bias=False), nn.ReLU())
-        self.twice = conv(4, 4, 3, padding=1)
+        self.first = nn.Sequential(conv(3, 8, 3, padding=1, bias=False), nn.ReLU())
+        self.twice = conv(8, 8, 3, padding=1)
         self.again = self.twice
-        self.last = conv(4, 2, 1)
+        self.last = conv(8, 8, 1)
         self.size = (3, 6, 5) if dimensions == 2 else (3, 4, 6, 5)
 
     def forward(self, x):
@@ -82,11 +85,48 @@ def test_an_algorithm_computes_what_torch_does(name, case):
     )
 
 
+class Twice(nn.Module):
+    """Generates each second output channel as a copy of the one before it."""
+
+    def forward(self, half):
+        return half.repeat_interleave(2, dim=0)
+
+    def right_inverse(self, whole):
+        return whole[::2].clone()
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_an_algorithm_computes_with_the_kernel_that_is_generated_now(name, dimensions):
+    conv = [nn.Conv2d, nn.Conv3d][dimensions - 2](3, 4, 3, padding=1, dtype=torch.float64)
+    for tensor in ("weight", "bias"):
+        register_parametrization(conv, tensor, Twice())
+    new = ALGORITHMS[name]().replace(conv)
+    assert list(new.state_dict()) == list(conv.state_dict())
+    pairs = zip(new.parameters(), conv.parameters(), strict=True)
+    assert all(ours is theirs for ours, theirs in pairs)
+    assert convolutions(nn.Sequential(conv)) == {"0": conv}
+    x = torch.randn(2, 3, *[6] * dimensions, dtype=torch.float64)
+    for _ in range(2):
+        ours, theirs = new(x), conv(x)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-11)
+        grads = [
+            torch.autograd.grad(y.square().sum(), list(conv.parameters())) for y in (ours, theirs)
+        ]
+        torch.testing.assert_close(*grads, rtol=0, atol=1e-10)
+        with torch.no_grad():  # an optimiser's step
+            for parameter in conv.parameters():
+                parameter.add_(torch.randn_like(parameter))
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 @given(case=conv_and_input())
-def test_an_operator_keeps_the_size_and_is_made_of_ordinary_convolutions(name, case):
+def test_an_operator_keeps_the_size(name, case):
     conv, x = case
     method = OPERATORS[name]()
+    if isinstance(method, Surveyor):
+        first = type(conv)(conv.in_channels, conv.in_channels, 1, dtype=torch.float64)
+        method.survey(nn.Sequential(first, conv), x.shape[1:])
     reason = method.refuses(conv)
     if reason is not None:
         assert isinstance(reason, str)
@@ -95,7 +135,6 @@ def test_an_operator_keeps_the_size_and_is_made_of_ordinary_convolutions(name, c
     new = method.replace(conv.eval())
     assert not any(module.training for module in new.modules())
     assert {p.dtype for p in new.parameters()} == {torch.float64}
-    assert convolutions(new)
     assert new(x).shape == conv(x).shape
 
 
@@ -150,7 +189,7 @@ def test_an_operator_has_parameters_of_its_own_drawn_from_the_seed(name):
 
     (network, report), (same, _) = swapped(), swapped()
     assert report.label == name
-    assert report.replaced_operator == 2
+    assert report.replaced_operator >= 1  # some leave a network's first layer, or its last
     torch.testing.assert_close(network.state_dict(), same.state_dict(), rtol=0, atol=0)
     for module in network.modules():
         assert module.training
@@ -158,31 +197,70 @@ def test_an_operator_has_parameters_of_its_own_drawn_from_the_seed(name):
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
+@pytest.mark.parametrize("name", OTHER_OPERATORS)
+def test_an_operator_keeps_all_its_state_in_parameters_and_buffers(name):
+    def swapped(seed):
+        torch.manual_seed(seed)
+        network = Network()
+        swap(network, network.size, name="n", operator=(name, {}))
+        return network.eval()
+
+    network, other = swapped(0), swapped(1)
+    x = torch.randn(2, *network.size)
+    with torch.no_grad():
+        expected = network(x)
+        assert not torch.equal(other(x), expected)
+        other.load_state_dict(network.state_dict())
+        torch.testing.assert_close(other(x), expected, rtol=0, atol=0)
+        torch.testing.assert_close(deepcopy(network)(x), expected, rtol=0, atol=0)
+        last = network.to(memory_format=torch.channels_last_3d)
+        torch.testing.assert_close(last(x), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            network.double()(x.double()).float(), expected, rtol=1e-3, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("name", OTHER_OPERATORS)
+def test_an_operator_runs_on_shapes_alone(name):
+    with torch.device("meta"):
+        network = Network()
+        plain = network(torch.empty(2, *network.size))
+        swap(network, network.size, name="n", operator=(name, {}))
+        assert network(torch.empty(2, *network.size)).shape == plain.shape
+    assert all(tensor.is_meta for tensor in network.state_dict().values())
+
+
 @pytest.mark.parametrize("operator", OTHER_OPERATORS)
 @pytest.mark.parametrize("algorithm", OTHER_ALGORITHMS)
-def test_an_algorithm_computes_what_an_operator_is_made_of(operator, algorithm):
+def test_an_algorithm_computes_what_an_operator_is_made_of_or_says_why_not(operator, algorithm):
     def built(choice):
         torch.manual_seed(0)
-        network = BACKBONES["tiny3d"](3, width=4)
+        network = BACKBONES["tiny3d"](3, width=8)
         report = swap(
             network, (3, 4, 16, 16), name="tiny3d", operator=(operator, {}), algorithm=choice
         )
         return network, report
 
-    (network, report), (plain, _) = built((algorithm, {})), built(("standard", {}))
+    plain, _ = built(("standard", {}))
+    method = ALGORITHMS[algorithm]()
+    if all(method.refuses(conv) for conv in convolutions(plain).values()):
+        with pytest.raises(UserError, match=f"^conv {algorithm} replaces nothing in tiny3d: "):
+            built((algorithm, {}))
+        return
+    network, report = built((algorithm, {}))
     x = torch.randn(2, 3, 4, 16, 16)
     torch.testing.assert_close(network(x), plain(x), rtol=1e-3, atol=1e-4)
-    assert report.label == f"{operator} + {algorithm} ({ALGORITHMS[algorithm]().kernel})"
-    assert report.replaced_operator == report.layers == 3
-    assert report.replaced_algorithm > 3
-    assert report.share_operator == 1
+    assert report.label == f"{operator} + {algorithm} ({method.kernel})"
+    assert report.replaced_operator in (report.layers, report.layers - 1)
+    assert report.replaced_algorithm >= 1
+    assert 0 < report.share_algorithm <= 1
 
 
 def test_the_report_gives_the_share_of_the_work_and_the_reasons():
     network = Network()
     report = swap(network, network.size, name="n", algorithm=("winograd", {}))
     pixels = 4 * 6 * 5
-    first, twice, last = 27 * 3 * 4 * pixels, 2 * 27 * 4 * 4 * pixels, 4 * 2 * pixels
+    first, twice, last = 27 * 3 * 8 * pixels, 2 * 27 * 8 * 8 * pixels, 8 * 8 * pixels
     assert report.layers == 3
     assert report.replaced_algorithm == 2
     assert report.share_algorithm == pytest.approx((first + twice) / (first + twice + last))
@@ -196,18 +274,10 @@ def test_what_stands_in_two_places_is_replaced_in_both():
     assert isinstance(network.twice, nn.Sequential)
 
 
-def test_counting_work_computes_nothing_and_touches_no_state():
-    network = BACKBONES["tiny3d"](3, width=4)
-    before = {key: value.clone() for key, value in network.state_dict().items()}
-    counts = multiply_accumulates(network, (3, 4, 16, 16))
-    assert list(counts.values()) == [27 * 3 * 4 * 256, 27 * 4 * 8 * 128, 27 * 8 * 16 * 16]
-    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
-
-
 @pytest.mark.parametrize("name", OTHER_OPERATORS)
 def test_what_replaces_nothing_is_an_error_that_names_the_network(name):
-    network = nn.Sequential(nn.Conv3d(3, 4, 1), nn.ReLU())
-    said = rf"^conv {name} replaces nothing in n: kernel \(1, 1, 1\)$"
+    network = nn.Sequential(nn.Conv3d(3, 3, 1, groups=3), nn.ReLU())
+    said = rf"^conv {name} replaces nothing in n: (groups 3|kernel \(1, 1, 1\))$"
     with pytest.raises(UserError, match=said):
         swap(network, (3, 4, 4, 4), name="n", operator=(name, {}))
     with pytest.raises(UserError, match=f"conv {name} replaces nothing in n: it has no conv"):

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from harness.convs.algorithms.cook_toom import cook_toom
+from harness.convs.cook_toom import cook_toom
 from harness.convs.geometry import Conv, output_size, paddings
 
 

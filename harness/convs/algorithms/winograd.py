@@ -1,139 +1,252 @@
-"""Convolution by Winograd's minimal filtering, in two and three dimensions: a reference.
+"""Winograd's minimal filtering as the way in which a convolution is computed.
 
 References: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
-section 4, Algorithm 1, https://arxiv.org/abs/1509.09308; Tong and Huang, "A Survey of Winograd
-Convolution Algorithms", 2021, https://arxiv.org/abs/2111.00977
+https://arxiv.org/abs/1509.09308; Tong and Huang, "A Survey of Winograd Convolution Algorithms",
+2021, https://arxiv.org/abs/2111.00977
 
-F(m, r) is nested over the axes. As in the paper, each of the n^d positions of a tile is one matrix
-product over channels, and channels are summed before the inverse transform. Unlike the paper, the
-tiles of a whole axis are cut, padded and transformed by one matrix, so that automatic
-differentiation of it is matrix products too. It equals `standard` up to rounding and is written in
-plain PyTorch to be read: fewer products over channels, not less time.
+In float32 on a CPU the native kernels compute (harness.convs.native) or, where they cannot run,
+PyTorch's own convolution: then the record says `fallback`. Half precision is computed in float32
+too. In double precision, and on any other device, it is the reference in plain PyTorch: exact, and
+no faster than PyTorch. What is channels-last, or has channels-last weights, stays so, as with
+PyTorch's own convolutions; any other input costs a copy.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from harness.convs.algorithms.tiling import Axis, axes_of
+from harness.convs.algorithms import reference, winograd_ops
+from harness.convs.algorithms.tiles import Tile, is_native, tile_of
 from harness.convs.geometry import Conv, like
+from harness.convs.native.library import library
+from harness.convs.native.winograd import Finish
 from harness.convs.precision import without_autocast
+from harness.convs.swap import input_sizes
+from harness.errors import UserError
 
-LARGEST_KERNEL = 5
-BLOCK = 2**20  # transformed values at a time: on a CPU they stay in its last cache
+SMALLEST = 3  # outputs along an axis for which a tile takes fewer products than the convolution
+FINGERPRINT = 64  # weights that are compared to notice a change behind the version counter's back
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Winograd:
-    """Output tiles of `tile` rows and columns, and of two frames; stride 1 only."""
+    """Stride 1, kernels of 3 and 1; `tile`: outputs along all axes, 2 or 4, or one number an axis.
 
-    kernel: ClassVar[str] = "reference"
+    `auto` chooses by a rule, from the lengths of the input.
+    """
 
-    tile: Literal[2, 4] = 2
+    tile: str | int | list[int] = "auto"
+    sizes: dict[nn.Module, set[tuple[int, ...]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        listed = isinstance(self.tile, list) and is_native(self.tile)
+        if not (listed or self.tile in ("auto", 2, 4)):
+            raise UserError(
+                f"tile {self.tile!r}; allowed: auto, 2, 4, or a number for each axis: [2, 2], "
+                "[2, 4], [4, 4], [2, 2, 2], [2, 4, 4], [4, 4, 4] in any order; 1 is summed directly"
+            )
+
+    @property
+    def kernel(self) -> str:
+        return "native" if library() is not None else "fallback"
+
+    def survey(self, network: nn.Module, size: Sequence[int]) -> None:
+        self.sizes = input_sizes(network, size)
 
     def refuses(self, conv: Conv) -> str | None:
-        kernel = conv.kernel_size
+        kernel, axes = conv.kernel_size, len(conv.kernel_size)
+        padding = None if isinstance(conv.padding, str) else conv.padding
         wrong = {
             f"stride {conv.stride}": set(conv.stride) != {1},
             f"dilation {conv.dilation}": set(conv.dilation) != {1},
             f"groups {conv.groups}": conv.groups != 1,
             f"padding mode {conv.padding_mode!r}": conv.padding_mode != "zeros",
-            f"kernel {kernel}": not 1 < max(kernel) <= LARGEST_KERNEL,
+            f"kernel {kernel}": set(kernel) not in ({3}, {1, 3}),
+            f"padding {padding}": padding is not None
+            and any(p > r - 1 for p, r in zip(padding, kernel, strict=True)),
+            f"tile {self.tile} for {axes} axes": isinstance(self.tile, list)
+            and len(self.tile) != axes,
         }
-        return next((reason for reason, holds in wrong.items() if holds), None)
+        if (reason := next((reason for reason, holds in wrong.items() if holds), None)) is not None:
+            return reason
+        sizes = self.sizes.get(conv, set())
+        return next((why for size in sizes if (why := self._too_small(conv, size))), None)
+
+    def _too_small(self, conv: Conv, size: tuple[int, ...]) -> str | None:
+        outputs = winograd_ops.lengths(size, conv.kernel_size, _padding(conv))
+        along = [n for n, r in zip(outputs, conv.kernel_size, strict=True) if r > 1]
+        small = self.tile == "auto" and max(along) < SMALLEST
+        return f"a map of {' x '.join(map(str, outputs))}" if small else None
 
     def replace(self, conv: Conv) -> nn.Module:
         kind: type[WinogradConv2d | WinogradConv3d]
         kind = WinogradConv2d if isinstance(conv, nn.Conv2d) else WinogradConv3d
         new = like(conv, kind)
-        new.tile = self.tile
+        new.tile = tuple(self.tile) if isinstance(self.tile, list) else self.tile
         return new
 
 
-class WinogradConv2d(nn.Conv2d):
-    """`nn.Conv2d` by F(m x m, r x r)."""
+def _padding(conv: Conv) -> tuple[int, ...]:
+    if isinstance(conv.padding, str):
+        return tuple(r // 2 if conv.padding == "same" else 0 for r in conv.kernel_size)
+    return conv.padding
 
-    tile: int = 2
+
+class WinogradConv2d(nn.Conv2d):
+    """`nn.Conv2d` by F(m x m, 3 x 3); a `residual` is added, and a ReLU taken, in one pass."""
+
+    tile: str | int | Tile = "auto"
+    relu: bool = False
+    transformed: "Transformed | None" = None
 
     def forward(
-        self, input: Float[Tensor, "batch c_in *size"]
-    ) -> Float[Tensor, "batch c_out *out"]:
-        return _convolve(input, self, (self.tile, self.tile))
+        self,
+        input: Float[Tensor, "*batch_c_in_size"],
+        residual: Tensor | None = None,
+    ) -> Tensor:
+        return _forward(self, input, residual)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"transformed": None}  # a copy transforms its own
 
 
 class WinogradConv3d(nn.Conv3d):
-    """`nn.Conv3d` by F(2 x m x m, r x r x r); clips are short, so tiles are two frames long."""
+    """`nn.Conv3d` by F(t x m x m, 3 x 3 x 3); a `residual` is added, and a ReLU taken, likewise."""
 
-    tile: int = 2
+    tile: str | int | Tile = "auto"
+    relu: bool = False
+    transformed: "Transformed | None" = None
 
     def forward(
-        self, input: Float[Tensor, "batch c_in *size"]
-    ) -> Float[Tensor, "batch c_out *out"]:
-        return _convolve(input, self, (2, self.tile, self.tile))
+        self,
+        input: Float[Tensor, "*batch_c_in_size"],
+        residual: Tensor | None = None,
+    ) -> Tensor:
+        return _forward(self, input, residual)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"transformed": None}
 
 
-def _contract(x: Tensor, matrices: Sequence[np.ndarray | None]) -> Tensor:
-    """Multiply each leading axis of `x` by its matrix, if it has one, the foremost first."""
-    done, rest = 1, list(x.shape)
-    for array in matrices:
-        length, rest = rest[0], rest[1:]
-        if array is not None:
-            matrix = torch.as_tensor(array, dtype=x.dtype, device=x.device)
-            x = matrix @ x.reshape(done, length, prod(rest))
-            length = len(array)
-        done *= length
-    return x
+WinogradConv = WinogradConv2d | WinogradConv3d
 
 
-def _convolve(x: Tensor, conv: Conv, tile: Sequence[int]) -> Tensor:
-    """In float32 at least, whatever autocast says: half precision loses the transforms' digits."""
-    axes = axes_of(conv, x.shape[2:], tile)
-    dtype = torch.promote_types(x.dtype, torch.float32)
+def _forward(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
+    if x.dim() == len(conv.kernel_size) + 1:
+        one = residual if residual is None else residual.unsqueeze(0)
+        return _forward(conv, x.unsqueeze(0), one).squeeze(0)
+    if x.device.type == "cpu" and x.dtype != torch.float64:
+        native = library() is not None
+        return _single(conv, x, residual) if native else _fallback(conv, x, residual)
+    tile = _tile(conv, x)
+    y = reference.convolve(x, conv, tile)
+    y = y if residual is None else y + residual
+    return y.relu() if conv.relu else y
+
+
+def _fallback(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
+    by_torch: Any = F.conv2d if isinstance(conv, nn.Conv2d) else F.conv3d
+    y: Tensor = by_torch(x, conv.weight, conv.bias, padding=conv.padding)
+    y = y if residual is None else y + residual
+    return y.relu() if conv.relu else y
+
+
+def _single(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
+    """In float32, whatever autocast says: half precision loses the digits of the transforms."""
+    weight, bias = conv.weight, conv.bias
+    tracked = torch.is_grad_enabled() and any(
+        t is not None and t.requires_grad for t in (x, weight, bias, residual)
+    )
     with without_autocast(x.device):
-        filters = _filters(conv.weight.to(dtype), axes)
-        parts = x.to(dtype).split(_samples_at_once(x, filters, axes))
-        y = torch.cat([_outputs(part, filters, axes) for part in parts])
-        if conv.bias is not None:
-            y = y + conv.bias.to(dtype).view(-1, *[1] * len(axes))
-    return y.to(x.dtype)
+        if tracked or torch.compiler.is_compiling():
+            y = winograd_ops.winograd(x.float(), weight.float(), _padding(conv), _tile(conv, x))
+            y = y if bias is None else y + bias.float().view(-1, *[1] * len(conv.kernel_size))
+            y = y if residual is None else y + residual
+            y = y.relu() if conv.relu else y
+        else:
+            y = _at_once(conv, x.float(), weight.float(), residual)
+    return _laid_out(y.to(x.dtype), x, weight)
 
 
-def _samples_at_once(x: Tensor, filters: Tensor, axes: Sequence[Axis]) -> int:
-    positions, c_in, c_out = filters.shape
-    sample = positions * max(c_in, c_out) * prod(axis.tiles for axis in axes)
-    return max(1, BLOCK // sample if x.device.type == "cpu" else len(x))
+def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | None) -> Tensor:
+    """Without gradients: nothing is dispatched, and the weights are transformed only once."""
+    padding, tile = _padding(conv), _tile(conv, x)
+    made = None
+    if not conv.training and isinstance(weight, nn.Parameter) and not weight.is_inference():
+        made = conv.transformed
+        if made is None or not made.serves(weight, x, tile):
+            made = conv.transformed = Transformed.of(weight, x, padding, tile)
+    return winograd_ops.convolve(
+        x,
+        weight.detach(),
+        padding,
+        tile,
+        transformed=None if made is None else made.weights,
+        finish=Finish(
+            bias=None if conv.bias is None else conv.bias.float(),
+            residual=None if residual is None else residual.float(),
+            relu=conv.relu,
+        ),
+    )
 
 
-def _filters(weight: Tensor, axes: Sequence[Axis]) -> Tensor:
-    """U = G g G^T: (positions, in channels, out channels)."""
-    c_out, c_in = weight.shape[:2]
-    taps_first = weight.movedim((1, 0), (-2, -1))
-    return _contract(taps_first, [axis.kernel for axis in axes]).reshape(-1, c_in, c_out)
+def _tile(conv: WinogradConv, x: Tensor) -> Tile:
+    kernel = conv.kernel_size
+    outputs = winograd_ops.lengths(tuple(x.shape[2:]), kernel, _padding(conv))
+    return tile_of(conv.tile, kernel, outputs, conv.in_channels * conv.out_channels, len(x))
 
 
-def _outputs(x: Tensor, filters: Tensor, axes: Sequence[Axis]) -> Tensor:
-    """Y = A^T [U V] A with V = B^T d B, for all tiles of a few samples."""
-    samples, c_in = x.shape[:2]
-    positions, _, c_out = filters.shape
-    n, m, tiles = ([getattr(axis, name) for axis in axes] for name in ("n", "m", "tiles"))
-    d = len(axes)
-    odd, even = range(1, 2 * d, 2), range(0, 2 * d, 2)
+def _laid_out(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """`y`, which is channels-last, as PyTorch's own convolution would give it."""
+    layout = torch.channels_last if y.dim() == 4 else torch.channels_last_3d
+    last = x.is_contiguous(memory_format=layout) or weight.is_contiguous(memory_format=layout)
+    return y if last else y.contiguous()
 
-    x = _contract(x.movedim((0, 1), (-2, -1)), [axis.data for axis in axes])
-    x = x.reshape(*[size for pair in zip(n, tiles, strict=True) for size in pair], samples, c_in)
-    x = x.permute(*even, *odd, -2, -1).reshape(positions, prod(tiles) * samples, c_in)
 
-    products = torch.bmm(x, filters).view(*n, prod(tiles) * samples * c_out)
-    y = _contract(products, [axis.inverse for axis in axes])
-    y = y.reshape(*m, *tiles, samples, c_out)
-    y = y.permute(-2, -1, *[i for axis in range(d) for i in (d + axis, axis)])
-    y = y.reshape(samples, c_out, *[axis.tiles * axis.m for axis in axes])
-    for i, axis in enumerate(axes):
-        y = y.narrow(2 + i, 0, axis.outputs)
-    return y
+@dataclass(frozen=True)
+class Transformed:
+    """Transformed weights, and what tells whether they still are those of the convolution.
+
+    In-place changes raise the weights' version; one through `.data` does not, and is noticed in a
+    sample of them, as every step of an optimiser is.
+    """
+
+    weights: Tensor
+    tile: Tile
+    centred: tuple[bool, ...]
+    address: int
+    version: int
+    sample: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor, x: Tensor, padding: Sequence[int], tile: Tile) -> "Transformed":
+        return cls(
+            winograd_ops.transform(x, weight.detach(), padding, tile),
+            tile,
+            _ones(x),
+            weight.data_ptr(),
+            weight._version,
+            _sample(weight).clone(),
+        )
+
+    def serves(self, weight: Tensor, x: Tensor, tile: Tile) -> bool:
+        known = (self.tile, self.centred, self.address, self.version)
+        return known == (tile, _ones(x), weight.data_ptr(), weight._version) and torch.equal(
+            self.sample, _sample(weight)
+        )
+
+
+def _ones(x: Tensor) -> tuple[bool, ...]:
+    return tuple(n == 1 for n in x.shape[2:])
+
+
+def _sample(weight: Tensor) -> Tensor:
+    values = weight.detach().as_strided((weight.numel(),), (1,))
+    return values[:: max(1, weight.numel() // FINGERPRINT)]

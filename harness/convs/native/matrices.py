@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from harness.convs.algorithms.cook_toom import NEAR_ONE, POINTS, Matrix, cook_toom
+from harness.convs.cook_toom import NEAR_ONE, POINTS, Matrix, cook_toom
 
 HEADER = Path(__file__).parent / "src" / "cook_toom.h"
 TILES = {2: POINTS, 4: NEAR_ONE}  # outputs of a tile, for three taps: its points
@@ -25,14 +25,23 @@ def header() -> str:
     parts = [START]
     for m, points in TILES.items():
         inverse, kernel, data = cook_toom(m, 3, points)
-        transposed = [[list(column) for column in zip(*x, strict=True)] for x in (inverse, kernel)]
-        matrices = dict(
-            Data=data, Kernel=kernel, Inverse=inverse, Spread=transposed[0], Gather=transposed[1]
-        )
+        matrices = {
+            "Data": data,
+            "Kernel": kernel,
+            "Inverse": inverse,
+            "Spread": _transposed(inverse),
+            "Gather": _transposed(kernel),
+        }
         body = "".join(_struct(name, matrix) for name, matrix in matrices.items())
         listed = ", ".join(map(str, points[: m + 1]))
-        parts.append(f"\n// Points {listed} and infinity.\ntemplate <>\nstruct CookToom<{m}> {{\n{body}}};\n")
+        parts.append(
+            f"\n// Points {listed} and infinity.\ntemplate <>\nstruct CookToom<{m}> {{\n{body}}};\n"
+        )
     return "".join(parts)
+
+
+def _transposed(matrix: Matrix) -> Matrix:
+    return [list(column) for column in zip(*matrix, strict=True)]
 
 
 def _struct(name: str, matrix: Matrix) -> str:

@@ -31,6 +31,15 @@ def matched_channels(in_channels: int, out_channels: int, *, k: int) -> int:
     return max(1, (root - ends) // 2)
 
 
+def no_odd_cube(conv: Conv) -> str | None:
+    """Why the kernel cannot be cut into three planes, or None."""
+    k = conv.kernel_size[0]
+    if (reason := unfactorable(conv)) is not None:
+        return reason
+    cubic = set(conv.kernel_size) == {k}
+    return None if cubic and k % 2 == 1 and k > 1 else f"kernel {conv.kernel_size}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fast3d:
     """(1, k, k), (k, 1, k), (k, k, 1), with batch normalisation and a ReLU between them.
@@ -42,12 +51,7 @@ class Fast3d:
     width: Literal["paper", "matched"] = "paper"
 
     def refuses(self, conv: Conv) -> str | None:
-        if (reason := unfactorable(conv)) is not None:
-            return reason
-        k = conv.kernel_size[0]
-        if k == 1 or k % 2 == 0 or set(conv.kernel_size) != {k}:
-            return f"kernel {conv.kernel_size}"
-        return None
+        return no_odd_cube(conv)
 
     def replace(self, conv: Conv) -> nn.Module:
         assert isinstance(conv, nn.Conv3d)

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #define INLINE inline __attribute__((always_inline))
 
@@ -47,3 +48,30 @@ INLINE void store_streaming(float* to, Vec value) {
 #endif
 }
 INLINE void finish_streaming() { _mm_sfence(); }
+
+// The lanes of a and b that one stage of a transpose gathers into a row, and into its partner.
+template <int STEP, bool SECOND, int... LANE>
+INLINE Vec interleave(Vec a, Vec b, std::integer_sequence<int, LANE...>) {
+  typedef int Mask __attribute__((vector_size(WIDTH * sizeof(int))));
+  constexpr int shift = SECOND ? 0 : STEP;
+  return __builtin_shuffle(a, b, Mask{(LANE & STEP ? WIDTH + LANE - shift
+                                                   : LANE + STEP - shift)...});
+}
+template <int STEP>
+INLINE void transpose_by(Vec (&rows)[WIDTH]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < WIDTH; i++)
+    if (!(i & STEP)) {
+      const Vec a = rows[i], b = rows[i + STEP];
+      rows[i] = interleave<STEP, false>(a, b, std::make_integer_sequence<int, WIDTH>{});
+      rows[i + STEP] = interleave<STEP, true>(a, b, std::make_integer_sequence<int, WIDTH>{});
+    }
+}
+
+// Rows become columns, in place.
+INLINE void transpose(Vec (&rows)[WIDTH]) {
+  transpose_by<1>(rows);
+  transpose_by<2>(rows);
+  transpose_by<4>(rows);
+  if constexpr (WIDTH > 8) transpose_by<8>(rows);
+}

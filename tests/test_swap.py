@@ -1,0 +1,60 @@
+"""What a swap learns of a network from shapes alone, and that it touches nothing meanwhile."""
+
+import pytest
+import torch
+from torch import nn
+
+from harness.backbones import BACKBONES
+from harness.convs.swap import dry_run, input_sizes, multiply_accumulates, swap
+
+
+def test_a_share_is_one_of_all_products_whoever_computes_them():
+    class Squared(nn.Module):
+        def forward(self, x):
+            return x @ x.transpose(-1, -2)
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Squared())
+    report = swap(network, (3, 6, 5), name="n", algorithm=("winograd", {}))
+    conv, product = 27 * 4 * 30, 4 * 6 * 6 * 5
+    assert report.share_algorithm == pytest.approx(conv / (conv + product))
+
+
+class Backwards(nn.Module):
+    """Calls the convolution that was registered last first."""
+
+    def __init__(self):
+        super().__init__()
+        self.second, self.first = nn.Conv3d(4, 2, 1), nn.Conv3d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        y = self.first(x)
+        return self.second(y[..., ::2, ::2]).mean() + self.second(y).mean()
+
+
+def test_the_sizes_that_convolutions_see_come_in_the_order_of_the_calls():
+    network = Backwards()
+    assert list(input_sizes(network, (3, 4, 6, 5)).items()) == [
+        (network.first, {(4, 6, 5)}),
+        (network.second, {(4, 6, 5), (4, 3, 3)}),
+    ]
+
+
+def test_counting_work_computes_nothing():
+    network = BACKBONES["tiny3d"](3, width=4)
+    counts = multiply_accumulates(network, (3, 4, 16, 16))
+    assert list(counts.values()) == [27 * 3 * 4 * 256, 27 * 4 * 8 * 128, 27 * 8 * 16 * 16]
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_dry_run_touches_no_state_whatever_is_shared(gradients):
+    conv, tied = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+    tied.weight = conv.weight
+    network = nn.Sequential(conv, conv, tied, nn.BatchNorm2d(4))
+    before = network.state_dict(keep_vars=True)
+    values = {key: value.clone() for key, value in before.items()}
+    y = dry_run(network, torch.empty(2, 4, 6, 5, device="meta"), gradients=gradients)
+    assert y.is_meta
+    assert y.requires_grad == gradients
+    after = network.state_dict(keep_vars=True)
+    assert all(after[key] is before[key] for key in before)
+    torch.testing.assert_close(after, values, rtol=0, atol=0)
