@@ -46,5 +46,8 @@ OPERATORS = Registry(
 ALGORITHMS = Registry(
     "algorithm",
     standard="harness.convs.standard:Standard",
+    fft="harness.convs.algorithms.fft:Fft",
+    im2col="harness.convs.algorithms.im2col:Im2col",
+    ilpm="harness.convs.algorithms.ilpm:Ilpm",
     winograd="harness.convs.algorithms.winograd:Winograd@2",
 )

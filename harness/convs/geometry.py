@@ -1,8 +1,10 @@
 """What a convolution hands on to the one, or to the factors, that take its place."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 Conv = nn.Conv2d | nn.Conv3d
@@ -38,6 +40,31 @@ def like(conv: Conv, kind: type[AnyConv]) -> AnyConv:
             setattr(new, name, getattr(conv, name))
     new.train(conv.training)
     return new
+
+
+def paddings(conv: Conv) -> list[tuple[int, int]]:
+    """What is put before and after each axis; 'same' puts the odd one at the end, as torch does."""
+    if not isinstance(conv.padding, str):
+        return [(p, p) for p in conv.padding]
+    taps = zip(conv.dilation, conv.kernel_size, strict=True)
+    totals = [d * (k - 1) if conv.padding == "same" else 0 for d, k in taps]
+    return [(total // 2, total - total // 2) for total in totals]
+
+
+def zero_padded(x: Tensor, pads: list[tuple[int, int]]) -> Tensor:
+    return F.pad(x, [pad for axis in reversed(pads) for pad in axis])
+
+
+def output_size(conv: Conv, size: Sequence[int]) -> tuple[int, ...]:
+    """That of an input of `size` ([frames,] height, width); ValueError if it is too small."""
+    taps = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
+    last = [
+        length + sum(pad) - reach
+        for length, pad, reach in zip(size, paddings(conv), taps, strict=True)
+    ]
+    if min(last) < 1:
+        raise ValueError(f"kernel {conv.kernel_size} is larger than the padded {tuple(size)}")
+    return tuple((end - 1) // step + 1 for end, step in zip(last, conv.stride, strict=True))
 
 
 def unfactorable(conv: Conv) -> str | None:

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from harness.convs.cook_toom import cook_toom
-from harness.convs.geometry import Conv
+from harness.convs.geometry import Conv, output_size, paddings
 
 
 @dataclass(frozen=True)
@@ -52,22 +52,10 @@ class Axis:
 
 def axes_of(conv: Conv, size: Sequence[int], tile: Sequence[int]) -> list[Axis]:
     """The axes of an input of `size` ([frames,] height, width); ValueError if it is too small."""
-    axes = []
-    for i, (length, r) in enumerate(zip(size, conv.kernel_size, strict=True)):
-        before, after = _padding(conv, i)
-        outputs = length + before + after - r + 1
-        if outputs < 1:
-            raise ValueError(f"kernel {conv.kernel_size} is larger than the padded {tuple(size)}")
-        axes.append(Axis(length, before, outputs, tile[i] if r > 1 else 1, r))
-    return axes
-
-
-def _padding(conv: Conv, axis: int) -> tuple[int, int]:
-    if conv.padding == "same":
-        total = conv.kernel_size[axis] - 1
-        return total // 2, total - total // 2
-    pad = 0 if isinstance(conv.padding, str) else conv.padding[axis]
-    return pad, pad
+    tiles = (m if r > 1 else 1 for m, r in zip(tile, conv.kernel_size, strict=True))
+    before = (first for first, _ in paddings(conv))
+    axes = zip(size, before, output_size(conv, size), tiles, conv.kernel_size, strict=True)
+    return [Axis(*axis) for axis in axes]
 
 
 @cache

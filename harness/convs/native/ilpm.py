@@ -1,0 +1,59 @@
+"""The binding of ilpm.cpp: a direct convolution in single precision on the processor."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Direct:
+    """A library and a geometry, its axes [frames,] height, width; `padding` is what is before."""
+
+    library: ctypes.CDLL
+    stride: Sequence[int]
+    padding: Sequence[int]
+    dilation: Sequence[int]
+
+    def pack(self, weight: Tensor) -> Tensor:
+        """The weights as [output channels / lanes][channels][taps][lanes]."""
+        shape = self._shape(weight[:0], weight, weight[:0])
+        self.library.harness_ilpm_packed.restype = ctypes.c_int64
+        packed = torch.empty(self.library.harness_ilpm_packed(shape))
+        self.library.harness_ilpm_pack(shape, _at(weight), _at(packed), torch.get_num_threads())
+        return packed
+
+    def convolve(
+        self, x: Tensor, weight: Tensor, packed: Tensor, bias: Tensor | None, size: Sequence[int]
+    ) -> Tensor:
+        """The output of `size`; its channels come last in memory if those of `x` do."""
+        last = (torch.channels_last, torch.channels_last_3d)[x.dim() - 4]
+        alike = x.is_contiguous(memory_format=last) and not x.is_contiguous()
+        y = torch.empty(
+            len(x), len(weight), *size, memory_format=last if alike else torch.contiguous_format
+        )
+        bias = None if bias is None else bias.contiguous()
+        self.library.harness_ilpm_forward(
+            self._shape(x, weight, y), *map(_at, (x, packed, bias, y)), torch.get_num_threads()
+        )
+        return y
+
+    def _shape(self, x: Tensor, weight: Tensor, y: Tensor) -> ctypes.Array[ctypes.c_int64]:
+        """IlpmShape in C++; an image is a clip of one frame."""
+        flat = x.dim() == 4
+        ones, zeros = [1] * flat, [0] * flat
+        fields = [
+            *(len(x), weight.shape[1], len(weight)),
+            *ones, *x.shape[2:], *ones, *y.shape[2:], *ones, *weight.shape[2:],
+            *ones, *self.stride, *zeros, *self.padding, *ones, *self.dilation,
+        ]  # fmt: skip
+        for tensor in (x, y, weight):
+            sample, channel, *others = tensor.stride()
+            fields += [sample, channel, *zeros, *others]
+        return (ctypes.c_int64 * len(fields))(*fields)
+
+
+def _at(tensor: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
