@@ -203,14 +203,14 @@ def test_predictions_do_not_depend_on_the_algorithm():
     batch = batch_for(plain)
     torch.testing.assert_close(fast(batch)["fused"], plain(batch)["fused"], rtol=1e-4, atol=1e-4)
     assert fast.reports["spatial"].label == "standard"
-    assert fast.reports["temporal"].label == "winograd (reference)"
+    assert fast.reports["temporal"].label == "winograd (native)"
 
 
 def test_an_operator_and_an_algorithm_compose_in_one_stream():
     convs = {"operator": ("r2plus1d", {}), "algorithm": ("winograd", {"tile": 4})}
     network = model("rgb", stream("flow_clip", **convs), fusion="sum")
     report = network.reports["temporal"]
-    assert report.label == "r2plus1d + winograd (reference)"
+    assert report.label == "r2plus1d + winograd (native)"
     assert (report.layers, report.replaced_operator, report.computed) == (3, 3, 5)
     assert report.reasons == {"0.spatial": "winograd: stride (1, 2, 2)"}
     network(batch_for(network))["fused"].sum().backward()

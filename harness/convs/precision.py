@@ -10,8 +10,9 @@ from harness.convs.geometry import Conv
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    known = torch.amp.is_autocast_available(device.type)  # not for "meta"
-    return torch.autocast(device.type, enabled=False) if known else nullcontext()
+    kind = device.type
+    active = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if active else nullcontext()
 
 
 def in_single_at_least(

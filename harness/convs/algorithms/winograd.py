@@ -26,13 +26,13 @@ from harness.convs.algorithms import reference, winograd_ops
 from harness.convs.algorithms.tiles import Tile, is_native, suits, tile_of
 from harness.convs.geometry import Conv, like
 from harness.convs.native.library import library
+from harness.convs.native.prepared import Prepared
 from harness.convs.native.winograd import Finish
 from harness.convs.precision import without_autocast
 from harness.convs.swap import input_sizes
 from harness.errors import UserError
 
 SMALLEST = 3  # outputs along an axis for which a tile takes fewer products than the convolution
-FINGERPRINT = 64  # weights that are compared to notice a change behind the version counter's back
 
 
 @dataclass(kw_only=True)
@@ -100,6 +100,7 @@ class Winograd:
         kind: type[WinogradConv2d | WinogradConv3d]
         kind = WinogradConv2d if isinstance(conv, nn.Conv2d) else WinogradConv3d
         new = like(conv, kind)
+        new.prepared = {}
         new.tile = tuple(self.tile) if isinstance(self.tile, list) else self.tile
         return new
 
@@ -115,7 +116,7 @@ class WinogradConv2d(nn.Conv2d):
 
     tile: str | int | Tile = "auto"
     relu: bool = False
-    transformed: "Transformed | None" = None
+    prepared: "dict[Any, Prepared]"  # transformed weights, by tile and axes of length one
 
     def forward(
         self,
@@ -123,9 +124,6 @@ class WinogradConv2d(nn.Conv2d):
         residual: Tensor | None = None,
     ) -> Tensor:
         return _forward(self, input, residual)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"transformed": None}  # a copy transforms its own
 
 
 class WinogradConv3d(nn.Conv3d):
@@ -133,7 +131,7 @@ class WinogradConv3d(nn.Conv3d):
 
     tile: str | int | Tile = "auto"
     relu: bool = False
-    transformed: "Transformed | None" = None
+    prepared: "dict[Any, Prepared]"  # transformed weights, by tile and axes of length one
 
     def forward(
         self,
@@ -141,9 +139,6 @@ class WinogradConv3d(nn.Conv3d):
         residual: Tensor | None = None,
     ) -> Tensor:
         return _forward(self, input, residual)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"transformed": None}
 
 
 WinogradConv = WinogradConv2d | WinogradConv3d
@@ -218,16 +213,15 @@ def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | N
     """Without gradients: nothing is dispatched, and the weights are transformed only once."""
     padding, tile = _padding(conv), _tile(conv, x)
     made = None
-    if not conv.training and isinstance(weight, nn.Parameter) and not weight.is_inference():
-        made = conv.transformed
-        if made is None or not made.serves(weight, x, tile):
-            made = conv.transformed = Transformed.of(weight, x, padding, tile)
+    if not conv.training and isinstance(weight, nn.Parameter):
+        kept = conv.prepared.setdefault((tile, _ones(x)), Prepared())
+        made = kept.get(weight, lambda: winograd_ops.transform(x, weight.detach(), padding, tile))
     return winograd_ops.convolve(
         x,
         weight.detach(),
         padding,
         tile,
-        transformed=None if made is None else made.weights,
+        transformed=made,
         finish=Finish(
             bias=None if conv.bias is None else conv.bias.float().contiguous(),
             residual=None if residual is None else residual.float(),
@@ -251,43 +245,5 @@ def _laid_out(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     return y if 1 in (x.stride(1), weight.stride(1)) else y.contiguous()
 
 
-@dataclass(frozen=True)
-class Transformed:
-    """Transformed weights, and what tells whether they still are those of the convolution.
-
-    In-place changes raise the weights' version; one through `.data` does not, and is noticed in a
-    sample of them, as every step of an optimiser is.
-    """
-
-    weights: Tensor
-    tile: Tile
-    centred: tuple[bool, ...]
-    address: int
-    version: int
-    sample: Tensor
-
-    @classmethod
-    def of(cls, weight: Tensor, x: Tensor, padding: Sequence[int], tile: Tile) -> "Transformed":
-        return cls(
-            winograd_ops.transform(x, weight.detach(), padding, tile),
-            tile,
-            _ones(x),
-            weight.data_ptr(),
-            weight._version,
-            _sample(weight).clone(),
-        )
-
-    def serves(self, weight: Tensor, x: Tensor, tile: Tile) -> bool:
-        known = (self.tile, self.centred, self.address, self.version)
-        return known == (tile, _ones(x), weight.data_ptr(), weight._version) and torch.equal(
-            self.sample, _sample(weight)
-        )
-
-
 def _ones(x: Tensor) -> tuple[bool, ...]:
     return tuple(n == 1 for n in x.shape[2:])
-
-
-def _sample(weight: Tensor) -> Tensor:
-    values = weight.detach() if weight.is_contiguous() else weight.detach().movedim(1, -1)
-    return values.reshape(-1)[:: max(1, weight.numel() // FINGERPRINT)]
