@@ -34,7 +34,9 @@ class Contest:
 
     @property
     def baseline(self) -> str:
-        return " + ".join(self.winners.values())
+        """One name if the same path is the fastest of every part."""
+        names = list(self.winners.values())
+        return names[0] if len(set(names)) == 1 else " + ".join(names)
 
     @property
     def best(self) -> Times:

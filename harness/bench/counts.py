@@ -45,9 +45,10 @@ class _Operations(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> object:
-        moves_nothing = func.is_view or func.namespace == "prim"
-        if func.overloadpacket not in flop_registry and not moves_nothing:
-            self.uncounted[func.overloadpacket.__name__] += 1
+        name = func.overloadpacket.__name__
+        idle = func.is_view or func.namespace == "prim" or name.startswith("empty")
+        if func.overloadpacket not in flop_registry and not idle:
+            self.uncounted[name] += 1
         return func(*args, **(kwargs or {}))
 
 

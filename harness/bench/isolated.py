@@ -1,13 +1,18 @@
-"""A function in a process of its own, whose memory is then that function's alone."""
+"""A function in a process of its own, whose memory is then that function's alone.
 
+Not multiprocessing's: a training runs in a daemon of it, which may have no children.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from harness.processes import without_main
-
 T = TypeVar("T")
+
+START = "from harness.bench.isolated import answer; answer()"
 
 
 class LostError(Exception):
@@ -16,27 +21,31 @@ class LostError(Exception):
 
 def isolated(function: Callable[..., T], *args: Any) -> T:
     """`function(*args)`, in a freshly started interpreter; what it raises is raised here."""
-    context = get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(there, function, args), daemon=True)
-    with without_main():
-        process.start()
-    there.close()
-    try:
-        done, value = here.recv()
-    except EOFError:
-        process.join()
-        raise LostError(f"a process ended with code {process.exitcode}") from None
-    process.join()
-    if not done:
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    done = subprocess.run(
+        [sys.executable, "-c", START],
+        input=pickle.dumps((function, args)),
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": path},
+        check=False,
+    )
+    if done.returncode:
+        raise LostError(f"a process ended with code {done.returncode}")
+    succeeded, value = pickle.loads(done.stdout)
+    if not succeeded:
         raise value
     result: T = value
     return result
 
 
-def _answer(there: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def answer() -> None:
+    """The other side: a call on stdin, its outcome on stdout; what is printed goes to stderr."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    function, args = pickle.loads(sys.stdin.buffer.read())
     try:
-        answer = (True, function(*args))
+        outcome = (True, function(*args))
     except Exception as error:
-        answer = (False, error)
-    there.send(answer)
+        outcome = (False, error)
+    with os.fdopen(out, "wb") as stream:
+        stream.write(pickle.dumps(outcome))

@@ -23,6 +23,7 @@ from harness.bench.layers import channels_last
 from harness.bench.machine import Bench, bench
 from harness.bench.memory import extra_mb, give_back_freed_memory, peak_mb
 from harness.bench.networks import Subject, folded
+from harness.bench.onednn import by_onednn
 from harness.bench.ours import Variant
 from harness.bench.race import Call
 from harness.convs import ALGORITHMS
@@ -75,28 +76,17 @@ def _rows(subject: Subject, asked: ModelsAsked, how: Bench) -> list[Row]:
     original = subject.build()
     base, unfolded = folded(original) if forward else (original.train(), None)
     x = torch.randn(asked.batch, *subject.size)
-    last = x.contiguous(memory_format=channels_last(len(subject.size) - 1))
     swaps = {v.label: swapped(base, v, subject) for v in asked.variants}
-
-    of = _inference if forward else _training_step
-    paths = {
-        "contiguous": of(deepcopy(base), x),
-        "channels_last": of(_last(base, subject), last),
-    }
     missing: dict[str, str] = {} if unfolded is None else {"batch norm folding": unfolded}
-    if asked.compiled and forward:
-        for name, network, batch in (
-            ("contiguous frozen", original, x),
-            ("channels_last frozen", _last(original, subject), last),
-        ):
-            try:
-                paths[name] = frozen(network.eval(), batch)
-            except UserError as error:
-                missing[name] = str(error)
-    ours = {label: of(s.network, last) for label, s in swaps.items() if s.network is not None}
     with torch.set_grad_enabled(not forward):
+        paths = _paths(base, subject, asked, x)
+        if asked.compiled and forward:
+            paths |= _frozen(original, subject, x, missing)
+        last = _last_input(x)
+        networks = {label: s.network for label, s in swaps.items() if s.network is not None}
+        ours = {label: _call(network, last, asked) for label, network in networks.items()}
         raced = contest({asked.direction: paths}, ours, how, asked.seconds)
-        spent = {label: energy(call, CPU) for label, call in ours.items()}
+        used = {label: energy(call, CPU) for label, call in ours.items()}
 
     common: Row = {
         "network": subject.name,
@@ -107,18 +97,47 @@ def _rows(subject: Subject, asked: ModelsAsked, how: Bench) -> list[Row]:
         "unavailable": "; ".join(f"{name}: {why}" for name, why in missing.items()),
         **raced.facts(),
     }
+    if asked.memory:
+        eager = isolated(memory_of, subject, asked, None)
+        common |= {f"baseline_{key}": value for key, value in eager.items()}
     rows = []
     for variant in asked.variants:
-        s, label = swaps[variant.label], variant.label
+        label, s = variant.label, swaps[variant.label]
         row = common | s.about | raced.row(label, s.reason)
-        ms, used = row["ms"], spent.get(label)
+        ms, spent = row["ms"], used.get(label)
         row["samples_per_second"] = 1000 * asked.batch / float(ms) if ms else None
-        row["energy_j"] = used.joules if used else None
-        row["energy_source"] = used.source if used else None
-        if asked.memory:
-            row |= _memory(subject, variant, asked)
+        row["energy_j"] = spent.joules if spent else None
+        row["energy_source"] = spent.source if spent else None
+        if asked.memory and s.network is not None:
+            row |= isolated(memory_of, subject, asked, variant)
         rows.append(row)
     return rows
+
+
+def _paths(base: nn.Module, subject: Subject, asked: ModelsAsked, x: Tensor) -> dict[str, Call]:
+    """Eager, in both layouts, and on oneDNN alone."""
+    last, moved = _last_input(x), _last(base, subject)
+    return {
+        "contiguous": _call(deepcopy(base), x, asked),
+        "channels_last": _call(moved, last, asked),
+        "channels_last onednn": _call(by_onednn(moved), last, asked),
+    }
+
+
+def _frozen(
+    original: nn.Module, subject: Subject, x: Tensor, missing: dict[str, str]
+) -> dict[str, Call]:
+    """By inductor, in both layouts; what does not compile is `missing`."""
+    calls = {}
+    for name, network, batch in (
+        ("contiguous frozen", original, x),
+        ("channels_last frozen", _last(original, subject), _last_input(x)),
+    ):
+        try:
+            calls[name] = frozen(network, batch)
+        except UserError as error:
+            missing[name] = str(error)
+    return calls
 
 
 def swapped(base: nn.Module, variant: Variant, subject: Subject) -> Swapped:
@@ -149,11 +168,13 @@ def _last(network: nn.Module, subject: Subject) -> nn.Module:
     return moved
 
 
-def _inference(network: nn.Module, x: Tensor) -> Call:
-    return partial(network.eval(), x)
+def _last_input(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=channels_last(x.dim() - 2))
 
 
-def _training_step(network: nn.Module, x: Tensor) -> Call:
+def _call(network: nn.Module, x: Tensor, asked: ModelsAsked) -> Call:
+    if asked.direction == "forward":
+        return partial(network.eval(), x)
     network.train()
 
     def step() -> None:
@@ -163,15 +184,10 @@ def _training_step(network: nn.Module, x: Tensor) -> Call:
     return step
 
 
-def _memory(subject: Subject, variant: Variant, asked: ModelsAsked) -> Row:
-    """Of one call in a process of its own: ours, and eager PyTorch channels last."""
-    mine = isolated(memory_of, subject, asked, variant)
-    theirs = isolated(memory_of, subject, asked, None)
-    return mine | {f"baseline_{key}": value for key, value in theirs.items()}
-
-
 def memory_of(subject: Subject, asked: ModelsAsked, variant: Variant | None) -> Row:
-    """MB of 10^6 bytes: the peak of the process, and what the call added to it."""
+    """Of one call, by eager PyTorch without a variant, channels last; in MB of 10^6 bytes: the
+    peak of the process, and what the call added to it.
+    """
     give_back_freed_memory()
     torch.set_num_threads(asked.threads)
     forward = asked.direction == "forward"
@@ -179,9 +195,7 @@ def memory_of(subject: Subject, asked: ModelsAsked, variant: Variant | None) -> 
     if variant is not None:
         choice = variant.algorithm, variant.options
         swap(network, subject.size, name=subject.name, algorithm=choice)
-    x = torch.randn(asked.batch, *subject.size)
-    x = x.contiguous(memory_format=channels_last(len(subject.size) - 1))
-    call = (_inference if forward else _training_step)(network, x)
+    call = _call(network, _last_input(torch.randn(asked.batch, *subject.size)), asked)
     with torch.set_grad_enabled(not forward):
         extra = extra_mb(call)
     return {"memory_mb_peak": peak_mb(), "memory_mb_extra": extra}

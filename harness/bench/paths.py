@@ -2,13 +2,14 @@
 
 A path is a name and a call, or the reason why it does not run here. Traps that a fair baseline
 must step around, all seen with torch 2.14 on a CPU: at batch 1, and for a 3x1x1 kernel with one
-thread, F.conv3d leaves oneDNN for a loop that is two to four times slower; an eager call lays the
-weights out anew each time. So weights packed beforehand (as inductor's freezing does) run too, and
-a kernel that is flat along some axes runs as the two-dimensional convolution that it is.
+thread, F.conv3d and its gradients leave oneDNN for loops that are two to five times slower; an
+eager call lays the weights out anew each time. So weights packed beforehand (as inductor's freezing
+does) run too, gradients also by oneDNN alone, and a kernel that is flat along some axes runs as the
+two-dimensional convolution that it is.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 
 from harness.bench.compiled import frozen
 from harness.bench.layers import channels_last
+from harness.bench.onednn import gradient
 from harness.bench.race import Call
 from harness.convs.geometry import Conv
 from harness.errors import UserError
@@ -48,22 +50,15 @@ class Operands:
         conv = F.conv2d if len(self.padding) == 2 else F.conv3d
         return conv(self.x, self.weight, padding=self.padding)
 
-    def gradient(self, upstream: Tensor, *, of_input: bool) -> Tensor:
-        """The input's or the weight's gradient alone."""
-        dx, dw, _ = torch.ops.aten.convolution_backward(
-            upstream,
-            self.x,
-            self.weight,
-            None,
-            self.ones,
-            self.padding,
-            self.ones,
-            False,
-            [0] * len(self.padding),
-            1,
-            [of_input, not of_input, False],
-        )
-        return dx if of_input else dw
+    def onednn(self) -> Tensor:
+        ones = self.ones
+        return torch.mkldnn_convolution(self.x, self.weight, None, self.padding, ones, ones, 1)
+
+    def gradients(self, upstream: Tensor) -> tuple[Call, Call]:
+        """The input's gradient alone, and the weights' alone."""
+        geometry = self.ones, self.padding, self.ones, 1
+        of = partial(gradient, upstream, self.x, self.weight, geometry)
+        return partial(of, [True, False, False]), partial(of, [False, True, False])
 
 
 def layouts(conv: Conv, x: Tensor) -> dict[str, Operands]:
@@ -165,10 +160,14 @@ def nnpack(operands: Operands) -> Call:
 def step_paths(conv: Conv, x: Tensor) -> dict[str, dict[str, Call]]:
     """By part of a training step, then layout: each part may take the one that suits it best."""
     calls: dict[str, dict[str, Call]] = {part: {} for part in PARTS}
-    forward, of_input, of_weight = PARTS
     for name, operands in layouts(conv, x).items():
         upstream = torch.randn_like(operands.eager())
-        calls[forward][name] = operands.eager
-        calls[of_input][name] = partial(operands.gradient, upstream, of_input=True)
-        calls[of_weight][name] = partial(operands.gradient, upstream, of_input=False)
+        ways = {name: (operands.eager, *operands.gradients(upstream))}
+        if torch.backends.mkldnn.is_available():
+            native = replace(operands, x=operands.x.to_mkldnn())  # not counted: in its favour
+            gradients = native.gradients(upstream.to_mkldnn())
+            ways[f"{name} onednn"] = (operands.onednn, *gradients)
+        for way, of_parts in ways.items():
+            for part, call in zip(PARTS, of_parts, strict=True):
+                calls[part][way] = call
     return calls

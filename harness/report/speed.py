@@ -75,6 +75,12 @@ MODELS = (
 )
 
 
+PEAKS = (
+    ColumnSpec(key="memory_mb_extra", title="call MB", show=_number(decimals(0)), better="lower"),
+    ColumnSpec(key="baseline_memory_mb_extra", title="eager call MB", show=_number(decimals(0))),
+)
+
+
 def convs_table(rows: list[Row]) -> Table:
     """Of `harness bench convs`."""
     columns = CONVS + (MEMORY if any("extra_mb" in row for row in rows) else ())
@@ -83,7 +89,8 @@ def convs_table(rows: list[Row]) -> Table:
 
 def models_table(rows: list[Row]) -> Table:
     """Of `harness bench models`."""
-    return _table(MODELS, rows, [])
+    measured = any("memory_mb_peak" in row for row in rows)
+    return _table(MODELS + (PEAKS if measured else ()), rows, [])
 
 
 def _table(columns: Sequence[ColumnSpec], rows: list[Row], footer: list[Row]) -> Table:
