@@ -1,5 +1,7 @@
 """Every path of PyTorch computes the convolution that it stands for; so do our variants."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -35,7 +37,8 @@ def test_every_forward_path_computes_the_convolution(shape):
     assert {"contiguous", "channels_last", "channels_last prepacked"} <= set(calls)
     assert "nnpack" in {*calls, *missing}
     for name, call in calls.items():
-        torch.testing.assert_close(as_clips(call(), expected), expected, msg=name)
+        error = (as_clips(call(), expected) - expected).abs().max() / expected.abs().max()
+        assert error < 1e-4, name  # NNPACK's own Winograd is the least exact
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -126,6 +129,10 @@ def test_an_algorithm_may_choose_its_tile_by_shape():
     conv = nn.Conv2d(16, 16, 3)
     assert tile_of(Method(), conv, (8, 16, 8, 8)) == (4, 4)
     assert tile_of(Method(), conv, (1, 16, 8, 8)) == (2, 2)
+    three = nn.Conv3d(16, 16, (3, 1, 3))
+    assert tile_of(Variant(label="", algorithm=""), conv, (1, 16, 8, 8)) is None
+    assert tile_of(Winograd(tile=4), three, (1, 16, 4, 8, 8)) == (2, 1, 4)
+    assert tile_of(SimpleNamespace(tile=[4, 4, 4]), three, (1, 16, 4, 8, 8)) == (4, 1, 4)
     assert tile_of(object(), conv, (1, 16, 8, 8)) is None
 
 

@@ -69,7 +69,9 @@ def tile_of(method: Any, conv: Conv, shape: Sequence[int]) -> tuple[int, ...] | 
     if hasattr(method, "tile_of"):
         return tuple(method.tile_of(conv, shape))
     tile = getattr(method, "tile", None)
-    if not isinstance(tile, int):
+    if isinstance(tile, int):
+        tile = (2, tile, tile)  # clips are short: two frames
+    if not isinstance(tile, list | tuple):
         return None
-    sides = (2, tile, tile) if len(shape) == 5 else (tile, tile)
+    sides = tile[-len(conv.kernel_size) :]
     return tuple(m if k > 1 else 1 for m, k in zip(sides, conv.kernel_size, strict=True))
