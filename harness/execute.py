@@ -81,18 +81,21 @@ def _train(
         scores |= score(trainer, module, loader, name)
         metrics |= module.summary(name)
     save_scores(folder, scores)
+    cost = cost_of(experiment, network, size)
     return Record(
         **cell.names(),
         status="done",
         data_hash=source.cache.hash,
         metrics=metrics,
-        cost=cost_of(experiment, network, size) | {"seconds/fit": fitted},
+        cost=cost.values | {"seconds/fit": fitted},
         clips=source.counts,
         kernels={
             stream: report.describe(module.device.type)
             for stream, report in network.reports.items()
         },
-        env=environment() | {"device": str(module.device), "threads": str(settings.threads)},
+        env=environment()
+        | cost.facts
+        | {"device": str(module.device), "threads": str(settings.threads)},
         started=started.isoformat(timespec="seconds"),
         seconds=perf_counter() - clock,
     )

@@ -15,7 +15,7 @@ import typer
 from harness.errors import UserError
 
 COMMANDS = ("run", "sweep", "ablate", "board", "runs", "show", "doctor", "schema", "demo")
-GROUPS = ("data",)  # folders of commands, each with COMMANDS and SUMMARY of its own
+GROUPS = ("data", "bench")  # folders of commands, each with COMMANDS and SUMMARY of its own
 SUMMARY = """Benchmark two-stream video networks: YAML in, trained models and a leaderboard out.
 
 Start with `harness demo`, or `harness run experiments/moving_shapes/late_average.yaml`.

@@ -90,6 +90,8 @@ METRICS = {
 COLUMNS = {
     "params": Column(title="parameters", show=count, better="lower"),
     "macs": Column(title="MACs", show=count, better="lower"),
+    "flops": Column(title="FLOPs", show=count, better="lower"),
+    "multiplications": Column(title="multiplications of convolutions", show=count, better="lower"),
     "seconds/fit": Column(title="training", show=duration, better="lower", timed=True),
     "latency_ms_p50": Column(
         title="latency, median (ms)", show=decimals(1), better="lower", timed=True
@@ -97,7 +99,10 @@ COLUMNS = {
     "latency_ms_p90": Column(
         title="latency, p90 (ms)", show=decimals(1), better="lower", timed=True
     ),
+    "samples_per_second": Column(title="samples/s", show=decimals(1), better="higher", timed=True),
     "memory_mb_peak": Column(title="peak memory (MB)", show=decimals(0), better="lower"),
+    "memory_mb_extra": Column(title="memory of a call (MB)", show=decimals(1), better="lower"),
+    "energy_j": Column(title="energy (J)", show=decimals(2), better="lower", timed=True),
 }
 
 

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +41,7 @@ class ColumnSpec:
 
     `show` is given the values of `key` and of the keys `beside` it, and writes them as one cell.
     `mark` is the key that says whether the cell is the "best" of its column or "tied" with it.
+    `hidden`: for CSV and JSON alone.
     """
 
     key: str
@@ -49,6 +50,7 @@ class ColumnSpec:
     beside: tuple[str, ...] = ()
     better: Better | None = None
     mark: str | None = None
+    hidden: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -67,12 +69,21 @@ class ColumnSpec:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of plain values under named columns; `notes` are lines for people below them."""
+    """Rows of plain values under named columns.
+
+    For people alone: `footer`, rows that sum up, and `notes`, lines below them.
+    """
 
     title: str
     columns: tuple[ColumnSpec, ...]
     rows: list[dict[str, Value]]
     notes: tuple[str, ...] = ()
+    footer: Sequence[dict[str, Value]] = ()
+
+    @property
+    def shown(self) -> tuple[ColumnSpec, ...]:
+        """The columns that people see."""
+        return tuple(column for column in self.columns if not column.hidden)
 
     @property
     def keys(self) -> list[str]:
@@ -86,10 +97,13 @@ class Table:
 
 def markdown(table: Table) -> str:
     """A GitHub table with padded columns: the best in bold, what is tied with it after a ≈."""
-    header = [_escaped(column.heading) for column in table.columns]
-    body = [[_markdown_cell(column, row) for column in table.columns] for row in table.rows]
+    header = [_escaped(column.heading) for column in table.shown]
+    body = [
+        [_markdown_cell(column, row) for column in table.shown]
+        for row in (*table.rows, *table.footer)
+    ]
     widths = [max(3, *map(cell_len, cells)) for cells in zip(header, *body, strict=True)]
-    right = [table.numeric(column) for column in table.columns]
+    right = [table.numeric(column) for column in table.shown]
     rule = ["-" * (w - 1) + ":" if r else "-" * w for w, r in zip(widths, right, strict=True)]
     lines = ["| " + " | ".join(_padded(cells, widths, right)) + " |" for cells in (header, *body)]
     lines.insert(1, "| " + " | ".join(rule) + " |")
@@ -124,11 +138,15 @@ def terminal(table: Table) -> Grid:
     """The same table for a rich console; names are text, never markup or control codes."""
     grid = Grid(box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
     grid.title = Text(_visible(table.title), style="bold") if table.title else None
-    for column in table.columns:
+    for column in table.shown:
         justify: Literal["left", "right"] = "right" if table.numeric(column) else "left"
         grid.add_column(Text(_visible(column.heading)), justify=justify)
     for row in table.rows:
-        grid.add_row(*(_terminal_cell(column, row) for column in table.columns))
+        grid.add_row(*(_terminal_cell(column, row) for column in table.shown))
+    if table.footer:
+        grid.add_section()
+    for row in table.footer:
+        grid.add_row(*(_terminal_cell(column, row) for column in table.shown))
     if table.notes:
         grid.caption = Text(_visible("\n".join(table.notes)), style="dim")
     return grid

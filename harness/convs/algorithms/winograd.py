@@ -62,6 +62,10 @@ class Winograd:
     def survey(self, network: nn.Module, size: Sequence[int]) -> None:
         self.sizes = input_sizes(network, size)
 
+    def tile_of(self, conv: Conv, shape: Sequence[int]) -> Tile:
+        """The tile, by axis, for inputs of `shape`, with their batch and channels."""
+        return _tile(self.tile, conv, shape)
+
     def refuses(self, conv: Conv) -> str | None:
         kernel, axes = tuple(conv.kernel_size), len(conv.kernel_size)
         padding = None if isinstance(conv.padding, str) else conv.padding
@@ -125,6 +129,9 @@ class WinogradConv2d(nn.Conv2d):
     ) -> Tensor:
         return _forward(self, input, residual)
 
+    def tile_of(self, _conv: Conv, shape: Sequence[int]) -> Tile:
+        return _tile(self.tile, self, shape)
+
 
 class WinogradConv3d(nn.Conv3d):
     """`nn.Conv3d` by F(t x m x m, 3 x 3 x 3); a `residual` is added, and a ReLU taken, likewise."""
@@ -140,6 +147,9 @@ class WinogradConv3d(nn.Conv3d):
     ) -> Tensor:
         return _forward(self, input, residual)
 
+    def tile_of(self, _conv: Conv, shape: Sequence[int]) -> Tile:
+        return _tile(self.tile, self, shape)
+
 
 WinogradConv = WinogradConv2d | WinogradConv3d
 
@@ -152,7 +162,7 @@ def _forward(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
     if x.device.type == "cpu" and x.dtype != torch.float64 and not _followed():
         native = library() is not None
         return _single(conv, x, residual) if native else _fallback(conv, x, residual)
-    tile = _tile(conv, x)
+    tile = _tile(conv.tile, conv, x.shape)
     y = reference.convolve(x, conv, tile)
     y = y if residual is None else y + residual
     return y.relu() if conv.relu else y
@@ -200,7 +210,7 @@ def _single(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
     )
     with without_autocast(x.device):
         if tracked or torch.compiler.is_compiling():
-            y = winograd_ops.winograd(x.float(), weight.float(), _padding(conv), _tile(conv, x))
+            y = winograd_ops.winograd(x.float(), weight.float(), _padding(conv), _tile(conv.tile, conv, x.shape))
             y = y if bias is None else y + bias.float().view(-1, *[1] * len(conv.kernel_size))
             y = y if residual is None else y + residual
             y = y.relu() if conv.relu else y
@@ -211,7 +221,7 @@ def _single(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
 
 def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | None) -> Tensor:
     """Without gradients: nothing is dispatched, and the weights are transformed only once."""
-    padding, tile = _padding(conv), _tile(conv, x)
+    padding, tile = _padding(conv), _tile(conv.tile, conv, x.shape)
     made = None
     if not conv.training and isinstance(weight, nn.Parameter):
         kept = conv.prepared.setdefault((tile, _ones(x)), Prepared())
@@ -230,10 +240,11 @@ def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | N
     )
 
 
-def _tile(conv: WinogradConv, x: Tensor) -> Tile:
-    kernel = conv.kernel_size
-    outputs = winograd_ops.lengths(tuple(x.shape[2:]), kernel, _padding(conv))
-    return tile_of(conv.tile, kernel, outputs, conv.in_channels * conv.out_channels, len(x))
+def _tile(wish: str | int | Sequence[int], conv: Conv, shape: Sequence[int]) -> Tile:
+    kernel = tuple(conv.kernel_size)
+    outputs = winograd_ops.lengths(tuple(shape[2:]), kernel, _padding(conv))
+    fixed = wish if isinstance(wish, str | int) else tuple(wish)
+    return tile_of(fixed, kernel, outputs, conv.in_channels * conv.out_channels, shape[0])
 
 
 def _channels_last(x: Tensor) -> torch.memory_format:

@@ -1,0 +1,64 @@
+"""Timing several calls against each other: in turns, so that what disturbs one disturbs all."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TypeVar
+
+import numpy as np
+
+Call = Callable[[], object]
+Clock = Callable[[], float]  # seconds
+Name = TypeVar("Name", bound=Hashable)
+
+LEAST, MOST = 7, 80  # rounds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Milliseconds of one call: median, quartiles, 90th percentile, least."""
+
+    median: float
+    low: float
+    high: float
+    p90: float
+    least: float
+    rounds: int
+
+
+def race(
+    calls: Mapping[Name, Call],
+    clock: Clock,
+    *,
+    seconds: float,
+    wall: Clock = perf_counter,
+    least: int = LEAST,
+    most: int = MOST,
+) -> dict[Name, Times]:
+    """A B C A B C ... for `seconds` of wall time, after a round that warms up and is not counted.
+
+    At least `least` rounds, however long they take, and at most `most`.
+    """
+    for call in calls.values():
+        call()
+    taken: dict[Name, list[float]] = {name: [] for name in calls}
+    began, rounds = wall(), 0
+    while rounds < least or (rounds < most and wall() - began < seconds):
+        for name, call in calls.items():
+            before = clock()
+            call()
+            taken[name].append(clock() - before)
+        rounds += 1
+    return {name: times_of(values) for name, values in taken.items()}
+
+
+def times_of(seconds: Sequence[float]) -> Times:
+    low, median, high, p90 = (1000 * float(q) for q in np.percentile(seconds, [25, 50, 75, 90]))
+    return Times(
+        median=median,
+        low=low,
+        high=high,
+        p90=p90,
+        least=1000 * min(seconds),
+        rounds=len(seconds),
+    )

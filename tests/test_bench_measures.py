@@ -1,0 +1,105 @@
+"""Memory, energy and load are what is really there, or say why they are not known."""
+
+import os
+import signal
+from functools import partial
+
+import pytest
+import torch
+
+from harness.bench.compiled import frozen, uncompilable
+from harness.bench.energy import energy, rapl
+from harness.bench.isolated import LostError, isolated
+from harness.bench.machine import Load, bench
+from harness.bench.memory import extra_mb
+from harness.bench.timer import latency_ms, throughput
+from harness.errors import UserError
+
+CPU = torch.device("cpu")
+MEGABYTE = 10**6
+
+
+def test_a_process_of_its_own_answers_raises_or_is_lost():
+    assert isolated(divmod, 7, 2) == (3, 1)
+    assert isolated(os.getpid) != os.getpid()
+    with pytest.raises(ZeroDivisionError):
+        isolated(divmod, 1, 0)
+    with pytest.raises(LostError):
+        isolated(signal.raise_signal, signal.SIGKILL)
+
+
+def test_memory_of_a_call_is_what_it_touches():
+    found = isolated(extra_mb, partial(bytearray, 40 * MEGABYTE))
+    if found is None:
+        pytest.skip("the peak cannot be reset here")
+    assert 38 < found < 44
+    assert isolated(extra_mb, int) < 2
+
+
+def package(folder, name, micro, wrap=100_000_000):
+    home = folder / name
+    home.mkdir(parents=True)
+    (home / "energy_uj").write_text(f"{micro}\n")
+    (home / "max_energy_range_uj").write_text(f"{wrap}\n")
+    return home / "energy_uj"
+
+
+def test_energy_is_read_from_every_package_and_wraps(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.bench.energy.SECONDS", 0)
+    first = package(tmp_path, "intel-rapl:0", 99_000_000)
+    second = package(tmp_path, "intel-rapl:1", 5_000_000)
+    package(tmp_path, "intel-rapl:0:0", 1)  # a part of the first: not counted again
+    monkeypatch.setattr("harness.bench.energy.perf_counter", iter([0, -1, 0]).__next__)
+
+    def call():
+        first.write_text("3000000\n")
+        second.write_text("7000000\n")
+
+    used = energy(call, CPU, folder=tmp_path)
+    assert used.joules == pytest.approx(4 + 2)
+    assert "RAPL" in used.source
+
+
+def test_energy_that_cannot_be_read_says_why(tmp_path):
+    assert rapl(tmp_path / "gone")[1].startswith("no RAPL counters")
+    nothing = energy(lambda: None, CPU, folder=tmp_path)
+    assert nothing.joules is None
+    assert nothing.source.startswith("n/a: no RAPL counters")
+
+
+def test_a_bench_pins_one_thread_and_puts_everything_back():
+    may, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    with bench(1) as how:
+        assert os.sched_getaffinity(0) == {how.core}
+        assert how.clock_name == "thread CPU"
+    assert os.sched_getaffinity(0) == may
+    with bench(2) as how:
+        assert (torch.get_num_threads(), how.core, how.clock_name) == (2, None, "wall")
+    assert torch.get_num_threads() == threads
+
+
+def test_load_is_not_negative():
+    with Load() as load:
+        sum(range(1000))
+    assert load.others is None or load.others >= 0
+
+
+def test_latency_and_throughput_count_calls_after_warming_up():
+    calls = []
+    p50, p90 = latency_ms(lambda: calls.append(1), CPU, warmup=2, repeats=5)
+    assert len(calls) == 7
+    assert 0 <= p50 <= p90
+    assert throughput(lambda: calls.append(1), 8, CPU, warmup=1, repeats=2) > 0
+    assert len(calls) == 10
+
+
+def test_where_nothing_compiles_the_reason_stands(monkeypatch):
+    monkeypatch.setattr("harness.bench.compiled.PROBE", "raise SystemExit('no compiler')")
+    uncompilable.cache_clear()
+    with pytest.raises(UserError, match="torch.compile failed: no compiler"):
+        frozen(torch.nn.ReLU(), torch.zeros(1))
+    uncompilable.cache_clear()
+    monkeypatch.setattr("harness.bench.compiled.PROBE", "import time; time.sleep(60)")
+    monkeypatch.setattr("harness.bench.compiled.SECONDS", 0.2)
+    assert "not done after 0.2 s" in uncompilable()
+    uncompilable.cache_clear()
