@@ -8,8 +8,8 @@ A correlation is the inverse transform of X conj(W), summed over channels before
 reach over the whole padded input, up to the next length that has small prime factors: what wraps
 around falls outside of the outputs. As the papers say the cost hardly depends on the kernel, which
 pays for large ones alone. Kernels are blown up to the size of the input: at every frequency there
-are channels x channels complex values, gigabytes for wide layers on large maps. The papers leave strides open: here all outputs are
-computed and some are kept, which saves nothing.
+are channels x channels complex values, gigabytes for wide layers on large maps. The papers leave
+strides open: here all outputs are computed and some are kept, which saves nothing.
 """
 
 from dataclasses import dataclass
