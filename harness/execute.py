@@ -88,7 +88,10 @@ def _train(
         metrics=metrics,
         cost=cost_of(experiment, network, size) | {"seconds/fit": fitted},
         clips=source.counts,
-        kernels={stream: report.label for stream, report in network.reports.items()},
+        kernels={
+            stream: report.describe(module.device.type)
+            for stream, report in network.reports.items()
+        },
         env=environment() | {"device": str(module.device), "threads": str(settings.threads)},
         started=started.isoformat(timespec="seconds"),
         seconds=perf_counter() - clock,

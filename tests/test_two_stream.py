@@ -211,7 +211,7 @@ def test_an_operator_and_an_algorithm_compose_in_one_stream():
     network = model("rgb", stream("flow_clip", **convs), fusion="sum")
     report = network.reports["temporal"]
     assert report.label == "r2plus1d + winograd (reference)"
-    assert (report.layers, report.replaced_operator, report.replaced_algorithm) == (3, 3, 5)
+    assert (report.layers, report.replaced_operator, report.computed) == (3, 3, 5)
     assert report.reasons == {"0.spatial": "winograd: stride (1, 2, 2)"}
     network(batch_for(network))["fused"].sum().backward()
 

@@ -20,6 +20,7 @@ An *algorithm* gives a subclass of `nn.Conv2d` or `nn.Conv3d` that shares the pa
 convolution it replaces, so a checkpoint moves between algorithms. Its attribute `kernel` says what
 it runs on here: "torch", "native" code of this project, a "reference" in plain PyTorch that claims
 no speed, or a "fallback" where native code cannot run and PyTorch's own convolution stands in.
+Native code runs on CPUs: on another device such an algorithm is its reference.
 `standard` leaves all as it is.
 """
 

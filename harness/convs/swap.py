@@ -48,16 +48,43 @@ class SwapReport:
 
     `layers` counts the convolutions before. A share is that of all multiply-accumulates which the
     operator replaced, and which the algorithm then computes (0 to 1, from the shapes, padded taps
-    included). `reasons` says why a layer was left, by its name.
+    included). `reasons` says why a layer was left, by its name. `kernel` is what the algorithm runs
+    on, on a CPU.
     """
 
+    operator: str
+    algorithm: str
+    kernel: str
     layers: int
     replaced_operator: int
-    replaced_algorithm: int
+    computed: int  # by the algorithm, of `computable`
+    computable: int
     share_operator: float
     share_algorithm: float
     reasons: dict[str, str]
-    label: str
+
+    @property
+    def label(self) -> str:
+        return self.label_on("cpu")
+
+    def label_on(self, device: str) -> str:
+        """Operator and algorithm, and what that runs on: "fast3d + winograd (native)"."""
+        native = self.kernel in ("native", "fallback")
+        kernel = "reference" if native and device != "cpu" else self.kernel
+        algorithm = "" if self.algorithm == "standard" else f"{self.algorithm} ({kernel})"
+        operator = "" if self.operator == "standard" else self.operator
+        return " + ".join(part for part in (operator, algorithm) if part) or "standard"
+
+    def describe(self, device: str) -> str:
+        """The label, with the layers and the share of work that it holds for."""
+        parts = [self.label_on(device)]
+        if self.operator != "standard":
+            share = f"{self.share_operator:.0%} of the work"
+            parts.append(f"{self.operator} in {self.replaced_operator} of {self.layers}, {share}")
+        if self.algorithm != "standard":
+            share = f"{self.share_algorithm:.0%} of the work"
+            parts.append(f"{self.algorithm} in {self.computed} of {self.computable}, {share}")
+        return "; ".join(parts)
 
 
 def swap(
@@ -75,17 +102,19 @@ def swap(
     """
     layers = len(set(convolutions(network).values()))
     first = _apply(OPERATORS, operator, network, size, name)
+    layers_between = len(set(convolutions(network).values()))
     then = _apply(ALGORITHMS, algorithm, network, size, name)
-    parts = [operator[0], f"{algorithm[0]} ({then.kernel})"]
-    chosen = [choice != "standard" for choice, _ in (operator, algorithm)]
     return SwapReport(
+        operator=operator[0],
+        algorithm=algorithm[0],
+        kernel=then.kernel,
         layers=layers,
         replaced_operator=first.count,
-        replaced_algorithm=then.count,
+        computed=then.count,
+        computable=layers_between,
         share_operator=first.share,
         share_algorithm=then.share,
         reasons=first.reasons | then.reasons,
-        label=" + ".join(p for p, c in zip(parts, chosen, strict=True) if c) or "standard",
     )
 
 

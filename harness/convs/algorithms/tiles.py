@@ -63,4 +63,12 @@ def _starved(
 
 def is_native(tile: Sequence[int]) -> bool:
     """Whether the native kernels know the tile, its axes in some order."""
-    return tuple(sorted([*tile, *[1] * (3 - len(tile))])) in TILES
+    whole = all(type(m) is int for m in tile)
+    return whole and tuple(sorted([*tile, *[1] * (3 - len(tile))])) in TILES
+
+
+def suits(tile: Sequence[int], kernel: Sequence[int]) -> bool:
+    """Whether something is left to transform, and no more than one axis is summed directly."""
+    along = [m for m, r in zip(tile, kernel, strict=True) if r > 1]
+    masked = [m if r > 1 else 1 for m, r in zip(tile, kernel, strict=True)]
+    return along.count(1) <= 1 and is_native(masked)

@@ -6,9 +6,10 @@ https://arxiv.org/abs/1509.09308; Tong and Huang, "A Survey of Winograd Convolut
 
 In float32 on a CPU the native kernels compute (harness.convs.native) or, where they cannot run,
 PyTorch's own convolution: then the record says `fallback`. Half precision is computed in float32
-too. In double precision, and on any other device, it is the reference in plain PyTorch: exact, and
-no faster than PyTorch. What is channels-last, or has channels-last weights, stays so, as with
-PyTorch's own convolutions; any other input costs a copy.
+too. In double precision, on any other device, and within torch.func or forward-mode differentiation
+it is the reference in plain PyTorch: exact, and no faster than PyTorch. What is channels-last, or
+has channels-last weights, stays so, as with PyTorch's own convolutions; any other input costs a
+copy.
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from harness.convs.algorithms import reference, winograd_ops
-from harness.convs.algorithms.tiles import Tile, is_native, tile_of
+from harness.convs.algorithms.tiles import Tile, is_native, suits, tile_of
 from harness.convs.geometry import Conv, like
 from harness.convs.native.library import library
 from harness.convs.native.winograd import Finish
@@ -46,8 +48,8 @@ class Winograd:
     )
 
     def __post_init__(self) -> None:
-        listed = isinstance(self.tile, list) and is_native(self.tile)
-        if not (listed or self.tile in ("auto", 2, 4)):
+        listed = isinstance(self.tile, list) and len(self.tile) in (2, 3) and is_native(self.tile)
+        if not (listed or (type(self.tile) in (str, int) and self.tile in ("auto", 2, 4))):
             raise UserError(
                 f"tile {self.tile!r}; allowed: auto, 2, 4, or a number for each axis: [2, 2], "
                 "[2, 4], [4, 4], [2, 2, 2], [2, 4, 4], [4, 4, 4] in any order; 1 is summed directly"
@@ -61,7 +63,7 @@ class Winograd:
         self.sizes = input_sizes(network, size)
 
     def refuses(self, conv: Conv) -> str | None:
-        kernel, axes = conv.kernel_size, len(conv.kernel_size)
+        kernel, axes = tuple(conv.kernel_size), len(conv.kernel_size)
         padding = None if isinstance(conv.padding, str) else conv.padding
         wrong = {
             f"stride {conv.stride}": set(conv.stride) != {1},
@@ -71,8 +73,8 @@ class Winograd:
             f"kernel {kernel}": set(kernel) not in ({3}, {1, 3}),
             f"padding {padding}": padding is not None
             and any(p > r - 1 for p, r in zip(padding, kernel, strict=True)),
-            f"tile {self.tile} for {axes} axes": isinstance(self.tile, list)
-            and len(self.tile) != axes,
+            f"tile {self.tile} for kernel {kernel}": isinstance(self.tile, list)
+            and (len(self.tile) != axes or not suits(self.tile, kernel)),
         }
         if (reason := next((reason for reason, holds in wrong.items() if holds), None)) is not None:
             return reason
@@ -84,6 +86,15 @@ class Winograd:
         along = [n for n, r in zip(outputs, conv.kernel_size, strict=True) if r > 1]
         small = self.tile == "auto" and max(along) < SMALLEST
         return f"a map of {' x '.join(map(str, outputs))}" if small else None
+
+    def finish(self, network: nn.Module) -> None:
+        """Channels last in every convolution's weights, so that no map is copied between two."""
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Conv3d) and isinstance(
+                module.weight, nn.Parameter
+            ):
+                layout = _channels_last(module.weight)
+                module.weight.data = module.weight.data.contiguous(memory_format=layout)
 
     def replace(self, conv: Conv) -> nn.Module:
         kind: type[WinogradConv2d | WinogradConv3d]
@@ -139,16 +150,44 @@ WinogradConv = WinogradConv2d | WinogradConv3d
 
 
 def _forward(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
+    _must_fit(conv, x, residual)
     if x.dim() == len(conv.kernel_size) + 1:
         one = residual if residual is None else residual.unsqueeze(0)
         return _forward(conv, x.unsqueeze(0), one).squeeze(0)
-    if x.device.type == "cpu" and x.dtype != torch.float64:
+    if x.device.type == "cpu" and x.dtype != torch.float64 and not _followed():
         native = library() is not None
         return _single(conv, x, residual) if native else _fallback(conv, x, residual)
     tile = _tile(conv, x)
     y = reference.convolve(x, conv, tile)
     y = y if residual is None else y + residual
     return y.relu() if conv.relu else y
+
+
+def _followed() -> bool:
+    """Whether within torch.func or forward-mode automatic differentiation.
+
+    They would not see through native code: some refuse it, others take its derivative for zero.
+    """
+    if torch.compiler.is_compiling():
+        return False
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+    )
+
+
+def _must_fit(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> None:
+    """Native code reads what it is told to: TypeError or ValueError for what is not there."""
+    axes = len(conv.kernel_size)
+    if not x.is_floating_point():
+        raise TypeError(f"expected floating-point numbers, got {x.dtype}")
+    if x.dim() not in (axes + 1, axes + 2) or x.shape[-axes - 1] != conv.in_channels:
+        expected = f"{conv.in_channels} channels and {axes} axes, with or without a batch"
+        raise ValueError(f"expected {expected}, got {tuple(x.shape)}")
+    if residual is not None:
+        outputs = winograd_ops.lengths(x.shape[-axes:], conv.kernel_size, _padding(conv))
+        size = (*x.shape[: -axes - 1], conv.out_channels, *outputs)
+        if residual.shape != size:
+            raise ValueError(f"expected a residual of {size}, got {tuple(residual.shape)}")
 
 
 def _fallback(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
@@ -190,7 +229,7 @@ def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | N
         tile,
         transformed=None if made is None else made.weights,
         finish=Finish(
-            bias=None if conv.bias is None else conv.bias.float(),
+            bias=None if conv.bias is None else conv.bias.float().contiguous(),
             residual=None if residual is None else residual.float(),
             relu=conv.relu,
         ),
@@ -203,11 +242,13 @@ def _tile(conv: WinogradConv, x: Tensor) -> Tile:
     return tile_of(conv.tile, kernel, outputs, conv.in_channels * conv.out_channels, len(x))
 
 
+def _channels_last(x: Tensor) -> torch.memory_format:
+    return torch.channels_last if x.dim() == 4 else torch.channels_last_3d
+
+
 def _laid_out(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """`y`, which is channels-last, as PyTorch's own convolution would give it."""
-    layout = torch.channels_last if y.dim() == 4 else torch.channels_last_3d
-    last = x.is_contiguous(memory_format=layout) or weight.is_contiguous(memory_format=layout)
-    return y if last else y.contiguous()
+    return y if 1 in (x.stride(1), weight.stride(1)) else y.contiguous()
 
 
 @dataclass(frozen=True)
@@ -248,5 +289,5 @@ def _ones(x: Tensor) -> tuple[bool, ...]:
 
 
 def _sample(weight: Tensor) -> Tensor:
-    values = weight.detach().as_strided((weight.numel(),), (1,))
-    return values[:: max(1, weight.numel() // FINGERPRINT)]
+    values = weight.detach() if weight.is_contiguous() else weight.detach().movedim(1, -1)
+    return values.reshape(-1)[:: max(1, weight.numel() // FINGERPRINT)]

@@ -62,7 +62,7 @@ class Volterra:
         if self.form == "low_rank":
             quadratic = LowRank(conv, self.rank or 2)
         else:
-            quadratic = Packed(conv, forms=1 if self.form == "full" else conv.in_channels)
+            quadratic = Full(conv) if self.form == "full" else Depthwise(conv)
         norm: nn.Module = nn.Identity()
         if self.norm == "batch":
             kind = nn.BatchNorm2d if isinstance(conv, nn.Conv2d) else nn.BatchNorm3d
@@ -96,30 +96,48 @@ class LowRank(nn.Module):
         return (a * b).unflatten(1, (self.rank, -1)).sum(1)
 
 
-class Packed(nn.Module):
-    """Quadratic forms of the values of each patch, one coefficient for each pair of values.
+class Full(nn.Module):
+    """All products of two values of a patch, the coefficient of i < j standing for both orders."""
 
-    With one form, all channels are in it and there is one for each output; else each channel has
-    its own, and a 1 x 1 convolution mixes them.
-    """
-
-    def __init__(self, conv: Conv, *, forms: int) -> None:
+    def __init__(self, conv: Conv) -> None:
         super().__init__()
-        self.window, self.forms = Window.of(conv), forms
-        values = conv.weight[0].numel() // forms
-        inner = conv.out_channels if forms == 1 else forms
-        self.form = pointwise(conv, forms * products(values), inner, groups=forms, bias=False)
+        self.window = Window.of(conv)
+        count = products(conv.weight[0].numel())
+        self.form = pointwise(conv, count, conv.out_channels, bias=False)
         nn.init.xavier_normal_(self.form.weight, GAIN)
-        self.mix: nn.Module = nn.Identity()
-        if forms > 1:
-            self.mix = pointwise(conv, forms, conv.out_channels, bias=False)
 
     def forward(self, x: Float[Tensor, "batch c_in *size"]) -> Float[Tensor, "batch c_out *out"]:
         axes = x.dim() - 2
-        v = self.window.patches(x).flatten(-axes).movedim(-1, 2)  # batch, channels, taps, *out
-        v = v.reshape(len(x), self.forms, -1, *v.shape[3:])
-        i, j = torch.triu_indices(v.shape[2], v.shape[2], device=x.device)
-        return self.mix(self.form((v[:, :, i] * v[:, :, j]).flatten(1, 2)))
+        v = self.window.patches(x).flatten(-axes).movedim(-1, 2).flatten(1, 2)  # values first
+        i, j = torch.triu_indices(v.shape[1], v.shape[1], device=x.device)
+        return self.form(v[:, i] * v[:, j])
+
+
+class Depthwise(nn.Module):
+    """A quadratic form in each channel, and a 1 x 1 convolution that mixes them.
+
+    Memory is that of two maps for each tap, for products are not written out.
+    """
+
+    def __init__(self, conv: Conv) -> None:
+        super().__init__()
+        self.window, self.taps = Window.of(conv), conv.weight[0, 0].numel()
+        packed = torch.empty(conv.in_channels, products(self.taps), **place(conv))
+        self.packed = nn.Parameter(nn.init.xavier_normal_(packed, GAIN))
+        self.mix = pointwise(conv, conv.in_channels, conv.out_channels, bias=False)
+
+    def forward(self, x: Float[Tensor, "batch c_in *size"]) -> Float[Tensor, "batch c_out *out"]:
+        axes = x.dim() - 2
+        v = self.window.patches(x).flatten(-axes)  # batch, channels, *out, taps
+        rows = v.flatten(2, -2)
+        forms = ((rows @ self._triangle()) * rows).sum(-1)
+        return self.mix(forms.view(v.shape[:-1]))
+
+    def _triangle(self) -> Float[Tensor, "channels taps taps"]:
+        """Upper triangular matrices: the coefficients of i < j stand for both orders."""
+        i, j = torch.triu_indices(self.taps, self.taps, device=self.packed.device)
+        square = self.packed.new_zeros(len(self.packed), self.taps**2)
+        return square.index_copy(1, i * self.taps + j, self.packed).unflatten(1, (self.taps, -1))
 
 
 def products(values: int) -> int:

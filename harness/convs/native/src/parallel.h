@@ -17,19 +17,25 @@ inline const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
   if (pool_used) pool_lost = true;
 });
 
-// body(begin, end) over disjoint parts of [0, count), one a thread.
+// body(begin, end) over disjoint parts of [0, count), one a thread; throws bad_alloc if one of them does.
 template <class Body>
 void parallel_for(int64_t count, int threads, const Body& body) {
   threads = static_cast<int>(std::min<int64_t>(threads, count));
   if (count <= 0) return;
   if (threads <= 1 || pool_lost || omp_in_parallel()) return body(int64_t{0}, count);
   pool_used = true;
+  std::atomic<bool> no_memory{false};  // no exception may leave a thread of the pool
 #pragma omp parallel num_threads(threads)
   {
     const int64_t i = omp_get_thread_num(), parts = omp_get_num_threads();
     const int64_t begin = count * i / parts, end = count * (i + 1) / parts;
-    if (begin < end) body(begin, end);
+    try {
+      if (begin < end) body(begin, end);
+    } catch (const std::bad_alloc&) {
+      no_memory = true;
+    }
   }
+  if (no_memory) throw std::bad_alloc();
 }
 
 // Memory that grows to the largest size asked for and is then used again; contents undefined.

@@ -58,6 +58,7 @@ struct Winograd {
   using A2 = Axis<M2>;
   static constexpr int POSITIONS = A0::N * A1::N * A2::N, OUTPUTS = M0 * M1 * M2;
   static constexpr int TAPS = A0::TAPS * A1::TAPS * A2::TAPS;
+  static constexpr int64_t LINE = 16;       // floats of a line of the cache
   static constexpr int64_t MARGIN = WIDTH;  // between positions: else they share a set of the cache
 
   // The sizes that all steps share.
@@ -255,7 +256,7 @@ struct Winograd {
             value += bias;
             if (out.residual)
               value += some == WIDTH ? load(plus[i] + k) : load_first(plus[i] + k, some);
-            return out.relu ? (value > 0 ? value : Vec{}) : value;
+            return out.relu ? (value < 0 ? Vec{} : value) : value;  // keeps what is no number
           };
           if (some == WIDTH)
             nest<typename A0::Inverse, typename A1::Inverse, typename A2::Inverse>(
@@ -270,14 +271,20 @@ struct Winograd {
       }
   }
 
-  static INLINE void fetch_outputs(const Layout& l, float* y, int64_t first, int64_t last, int64_t q,
-                            float* nowhere) {
+  // Bring near what the next steps read and write: nothing is computed with it yet.
+  static INLINE void fetch_outputs(const Layout& l, const Output& out, int64_t first, int64_t last,
+                                   int64_t q, const Edges& edges) {
     for (int64_t plane = 0; plane < l.planes_out; plane++)
       for (int64_t tile = first; tile < last; tile++) {
         float* to[OUTPUTS];
-        outputs(l, y, tile, plane, nowhere, to);
+        outputs(l, out.y, tile, plane, edges.spare, to);
         for (int i = 0; i < OUTPUTS; i++)
-          for (int v = 0; v < PANEL; v += 16) __builtin_prefetch(to[i] + q * PANEL + v, 1, 2);
+          for (int v = 0; v < PANEL; v += LINE) __builtin_prefetch(to[i] + q * PANEL + v, 1, 2);
+        if (out.residual == nullptr) continue;
+        const float* plus[OUTPUTS];
+        outputs(l, out.residual, tile, plane, static_cast<const float*>(edges.zeros), plus);
+        for (int i = 0; i < OUTPUTS; i++)
+          for (int v = 0; v < PANEL; v += LINE) __builtin_prefetch(plus[i] + q * PANEL + v, 0, 2);
       }
   }
   static INLINE void fetch_inputs(const Layout& l, const float* x, int64_t first, int64_t last,
@@ -290,7 +297,7 @@ struct Winograd {
         for (int a = A0::N - M0; a < A0::N; a++)
           for (int b = A1::N - M1; b < A1::N; b++)
             for (int c = A2::N - M2; c < A2::N; c++)
-              for (int64_t k = 0; k < l.s.channels; k += 16)
+              for (int64_t k = 0; k < l.s.channels; k += LINE)
                 __builtin_prefetch(from[(a * A1::N + b) * A2::N + c] + k, 0, 2);
       }
   }
@@ -330,8 +337,8 @@ struct Winograd {
             products(l, v, whole_panel(l, u, q), p, q, tiles, last - start, m + p * position);
             // The next loads and stores, spread evenly beside the products.
             const int64_t step = q * POSITIONS + p, here = last - start, there = next - last;
-            fetch_outputs(l, out.y, start + here * p / POSITIONS, start + here * (p + 1) / POSITIONS,
-                          q, edges.spare);
+            fetch_outputs(l, out, start + here * p / POSITIONS, start + here * (p + 1) / POSITIONS,
+                          q, edges);
             fetch_inputs(l, x, last + there * step / steps, last + there * (step + 1) / steps,
                          edges.zeros);
           }
