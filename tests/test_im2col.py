@@ -88,6 +88,13 @@ def test_same_padding_of_an_even_kernel():
     torch.testing.assert_close(Im2col().replace(conv)(x), theirs, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.Conv3d], ids=lambda kind: kind.__name__)
+def test_an_input_without_a_batch(kind):
+    conv = kind(2, 3, 3, padding=1)
+    x = torch.randn(2, *[5] * (conv.weight.dim() - 2))
+    torch.testing.assert_close(Im2col().replace(conv)(x), conv(x), rtol=0, atol=1e-6)
+
+
 def test_refuses_another_padding():
     conv = nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")
     assert Im2col().refuses(conv) == "padding mode 'circular'"

@@ -16,10 +16,8 @@ class ComputedConv2d(nn.Conv2d):
 
     compute: Compute
 
-    def forward(
-        self, input: Float[Tensor, "batch c_in *size"]
-    ) -> Float[Tensor, "batch c_out *out"]:
-        return self.compute(input, self)
+    def forward(self, input: Float[Tensor, "*batch_c_in_size"]) -> Tensor:
+        return _forward(self, input)
 
 
 class ComputedConv3d(nn.Conv3d):
@@ -27,10 +25,8 @@ class ComputedConv3d(nn.Conv3d):
 
     compute: Compute
 
-    def forward(
-        self, input: Float[Tensor, "batch c_in *size"]
-    ) -> Float[Tensor, "batch c_out *out"]:
-        return self.compute(input, self)
+    def forward(self, input: Float[Tensor, "*batch_c_in_size"]) -> Tensor:
+        return _forward(self, input)
 
 
 def computed(conv: Conv, compute: Compute) -> nn.Module:
@@ -40,3 +36,9 @@ def computed(conv: Conv, compute: Compute) -> nn.Module:
     new = like(conv, kind)
     new.compute = compute
     return new
+
+
+def _forward(conv: ComputedConv2d | ComputedConv3d, x: Tensor) -> Tensor:
+    if x.dim() == len(conv.kernel_size) + 1:  # without a batch, as PyTorch allows
+        return conv.compute(x.unsqueeze(0), conv).squeeze(0)
+    return conv.compute(x, conv)

@@ -7,9 +7,9 @@ fbfft", ICLR 2015, https://arxiv.org/abs/1412.7580
 A correlation is the inverse transform of X conj(W), summed over channels before it. Transforms
 reach over the whole padded input, up to the next length that has small prime factors: what wraps
 around falls outside of the outputs. As the papers say the cost hardly depends on the kernel, which
-pays for large ones alone, and kernels are blown up to the size of the input: at every frequency
-there are channels x channels complex values. The papers leave strides open: here all outputs are
-computed and some are kept, which saves nothing.
+pays for large ones alone. Kernels are blown up to the size of the input: at every frequency there
+are channels x channels complex values, gigabytes for wide layers on large maps. The papers leave
+strides open: here all outputs are computed and some are kept, which saves nothing.
 """
 
 from dataclasses import dataclass
@@ -49,9 +49,7 @@ def _convolve(x: Tensor, conv: Conv) -> Tensor:
     def compute(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         some = x if len(x) else F.pad(x, [0, 0] * (x.dim() - 1) + [0, 1])  # MKL wants one at least
         y = _correlate(zero_padded(some, paddings(conv)), weight)[: len(x)]
-        kept = [
-            slice(0, (n - 1) * step + 1, step) for n, step in zip(size, conv.stride, strict=True)
-        ]
+        kept = [slice(0, n * step, step) for n, step in zip(size, conv.stride, strict=True)]
         y = y[:, :, *kept]
         return y if bias is None else y + bias.view(-1, *[1] * len(size))
 

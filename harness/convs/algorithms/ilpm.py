@@ -118,6 +118,6 @@ def _tap_by_tap(
     taps = product(*[range(length) for length in weight.shape[2:]])
     for tap, of_channels in zip(taps, weight.flatten(2).unbind(2), strict=True):
         axes = zip(tap, size, stride, dilation, strict=True)
-        seen = [slice(t * d, t * d + (n - 1) * s + 1, s) for t, n, s, d in axes]
+        seen = [slice(t * d, t * d + n * s, s) for t, n, s, d in axes]
         y += torch.einsum("nc...,kc->nk...", x[:, :, *seen], of_channels)
     return y if bias is None else y + bias.view(-1, *[1] * len(size))
