@@ -44,8 +44,8 @@ class Extent:
         )
 
     def transformed(self, m: int) -> int:
-        """Products of F(m, r) along this axis; one for each output where there is no kernel."""
-        return self.outputs if self.kernel == 1 else -(-self.outputs // m) * (m + self.kernel - 1)
+        """Products of F(m, r) along this axis; for m = 1 those of direct sums, padding skipped."""
+        return self.valid if m == 1 else -(-self.outputs // m) * (m + self.kernel - 1)
 
 
 def extents(conv: Conv, size: Sequence[int]) -> list[Extent]:

@@ -27,6 +27,7 @@ from harness.bench.onednn import by_onednn
 from harness.bench.ours import Variant
 from harness.bench.race import Call
 from harness.convs import ALGORITHMS
+from harness.convs.fold import fold_finishes
 from harness.convs.swap import swap
 from harness.errors import UserError
 
@@ -76,7 +77,7 @@ def _rows(subject: Subject, asked: ModelsAsked, how: Bench) -> list[Row]:
     original = subject.build()
     base, unfolded = folded(original) if forward else (original.train(), None)
     x = torch.randn(asked.batch, *subject.size)
-    swaps = {v.label: swapped(base, v, subject) for v in asked.variants}
+    swaps = {v.label: swapped(base, v, subject, forward=forward) for v in asked.variants}
     missing: dict[str, str] = {} if unfolded is None else {"batch norm folding": unfolded}
     with torch.set_grad_enabled(not forward):
         paths = _paths(base, subject, asked, x)
@@ -140,8 +141,11 @@ def _frozen(
     return calls
 
 
-def swapped(base: nn.Module, variant: Variant, subject: Subject) -> Swapped:
-    """A copy of `base`, channels last, computed by the variant; a fallback is not timed as ours."""
+def swapped(base: nn.Module, variant: Variant, subject: Subject, *, forward: bool) -> Swapped:
+    """A copy of `base`, channels last, computed by the variant; a fallback is not timed as ours.
+
+    For inference what follows a convolution is folded into it, as compilers fold it.
+    """
     network = _last(base, subject)
     kernel = str(ALGORITHMS[variant.algorithm](**variant.options).kernel)
     about: Row = {"algorithm": variant.algorithm, "variant": variant.label, "kernel": kernel}
@@ -151,11 +155,12 @@ def swapped(base: nn.Module, variant: Variant, subject: Subject) -> Swapped:
     choice = variant.algorithm, variant.options
     try:
         report = swap(network, subject.size, name=subject.name, algorithm=choice)
+        network = fold_finishes(network) if forward else network
     except UserError as error:
         return Swapped(network=None, about=about, reason=str(error))
     about |= {
         "layers": report.layers,
-        "replaced": report.replaced_algorithm,
+        "replaced": report.computed,
         "share": report.share_algorithm,
     }
     return Swapped(network=network, about=about, reason=None)

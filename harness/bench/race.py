@@ -37,7 +37,9 @@ def race(
 ) -> dict[Name, Times]:
     """A B C A B C ... for `seconds` of wall time, after a round that warms up and is not counted.
 
-    At least `least` rounds, however long they take, and at most `most`.
+    A turn is two calls, and the second is timed: the caches hold what the call itself leaves there,
+    not what the others do, as under a layer whose input was just computed. At least `least`
+    rounds, however long they take, and at most `most`.
     """
     for call in calls.values():
         call()
@@ -45,6 +47,7 @@ def race(
     began, rounds = wall(), 0
     while rounds < least or (rounds < most and wall() - began < seconds):
         for name, call in calls.items():
+            call()
             before = clock()
             call()
             taken[name].append(clock() - before)

@@ -1,40 +1,57 @@
 """Convolutions that are computed by a function, whatever the algorithm."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from harness.convs.geometry import Conv, like
+from harness.convs.geometry import Conv, like, output_size
 
 Compute = Callable[[Tensor, Any], Tensor]  # of an input and the convolution
+Count = Callable[[Any, Sequence[int]], int]  # of the convolution and the lengths of its input
+
+
+def every_tap(conv: Conv, size: Sequence[int]) -> int:
+    """Multiplications of one sample where each output is a sum over all taps and channels."""
+    return prod(output_size(conv, size)) * conv.weight.numel()
 
 
 class ComputedConv2d(nn.Conv2d):
     """`nn.Conv2d` by `compute`."""
 
     compute: Compute
+    count: Count
 
     def forward(self, input: Float[Tensor, "*batch_c_in_size"]) -> Tensor:
         return _forward(self, input)
+
+    def multiplications(self, size: Sequence[int]) -> int:
+        """Of one sample with axes of these lengths."""
+        return self.count(self, size)
 
 
 class ComputedConv3d(nn.Conv3d):
     """`nn.Conv3d` by `compute`."""
 
     compute: Compute
+    count: Count
 
     def forward(self, input: Float[Tensor, "*batch_c_in_size"]) -> Tensor:
         return _forward(self, input)
 
+    def multiplications(self, size: Sequence[int]) -> int:
+        """Of one sample with axes of these lengths."""
+        return self.count(self, size)
 
-def computed(conv: Conv, compute: Compute) -> nn.Module:
+
+def computed(conv: Conv, compute: Compute, count: Count = every_tap) -> nn.Module:
     """The convolution with the parameters of `conv` whose output is `compute(input, itself)`."""
     kind: type[ComputedConv2d | ComputedConv3d]
     kind = ComputedConv2d if isinstance(conv, nn.Conv2d) else ComputedConv3d
     new = like(conv, kind)
-    new.compute = compute
+    new.compute, new.count = compute, count
     return new
 
 

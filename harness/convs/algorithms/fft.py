@@ -12,7 +12,9 @@ are channels x channels complex values, gigabytes for wide layers on large maps.
 strides open: here all outputs are computed and some are kept, which saves nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 import torch
@@ -40,7 +42,14 @@ class Fft:
         return next((reason for reason, holds in wrong.items() if holds), None)
 
     def replace(self, conv: Conv) -> nn.Module:
-        return computed(conv, _convolve)
+        return computed(conv, _convolve, multiplications)
+
+
+def multiplications(conv: Conv, size: Sequence[int]) -> int:
+    """Real multiplications of one sample's products, four a complex one; not the transforms'."""
+    padded = [n + sum(pad) for n, pad in zip(size, paddings(conv), strict=True)]
+    *others, last = (next_fast_len(length, real=True) for length in padded)
+    return 4 * prod(others) * (last // 2 + 1) * conv.in_channels * conv.out_channels
 
 
 def _convolve(x: Tensor, conv: Conv) -> Tensor:

@@ -210,7 +210,9 @@ def _single(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
     )
     with without_autocast(x.device):
         if tracked or torch.compiler.is_compiling():
-            y = winograd_ops.winograd(x.float(), weight.float(), _padding(conv), _tile(conv.tile, conv, x.shape))
+            y = winograd_ops.winograd(
+                x.float(), weight.float(), _padding(conv), _tile(conv.tile, conv, x.shape)
+            )
             y = y if bias is None else y + bias.float().view(-1, *[1] * len(conv.kernel_size))
             y = y if residual is None else y + residual
             y = y.relu() if conv.relu else y
