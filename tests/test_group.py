@@ -112,6 +112,17 @@ def test_flow_turns_as_vectors_do(name, pairs):
         close(network(turned_vectors(x, g)), turned_map(network(x), g, GROUPS[name]))
 
 
+def trained(network):
+    """With normalisations that tell channels apart."""
+    for norm in network.modules():
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+            nn.init.uniform_(norm.weight, 0.5, 2)
+            for tensor in (norm.bias, norm.running_mean):
+                nn.init.normal_(tensor, std=0.1)
+            nn.init.uniform_(norm.running_var, 0.5, 2)
+    return network
+
+
 NETWORKS = {  # at a size at which no window of theirs is lopsided
     "tiny2d": ("tiny2d", (3, 16, 16)),
     "tiny2d of flow": ("tiny2d", (20, 12, 12)),
@@ -125,7 +136,7 @@ NETWORKS = {  # at a size at which no window of theirs is lopsided
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_whole_network_turns_with_its_input(network, name, training):
     backbone, size = NETWORKS[network]
-    network = built(BACKBONES[backbone](size[0]), size, name).train(training)
+    network = trained(built(BACKBONES[backbone](size[0]), size, name)).train(training)
     x = noise(*size)
     with torch.no_grad():
         y = network(x)
@@ -133,6 +144,15 @@ def test_a_whole_network_turns_with_its_input(network, name, training):
             other = network(turned(x, g))
             close(other / y.abs().max(), turned(y, g) / y.abs().max())
             close(other.mean((-2, -1)), y.mean((-2, -1)), 1e-12 * y.abs().max())
+
+
+def test_a_normalisation_starts_from_the_first_orientation():
+    norm = trained(nn.Sequential(nn.BatchNorm2d(8)))[0].eval()
+    before = {key: value.clone() for key, value in norm.double().state_dict().items()}
+    network = built(nn.Sequential(nn.Conv2d(3, 8, 3), norm), (3, 6, 6), "group_p4")
+    for key, value in network[1].state_dict().items():
+        assert torch.equal(value, before[key][::4] if value.dim() else before[key])
+    assert not network[1].training
 
 
 def test_a_stride_on_even_maps_breaks_it():

@@ -78,6 +78,14 @@ def test_the_packed_form_is_the_symmetric_one():
     close(quadratic(x), torch.einsum("niyx,oij,njyx->noyx", v, h2, v), 1e-11)
 
 
+def test_depthwise_is_a_symmetric_form_in_each_channel():
+    quadratic = drawn(Volterra(form="depthwise").replace(conv2d(padding=1)).quadratic)
+    i, j = torch.triu_indices(9, 9)
+    v = quadratic.window.patches(x := noise(2, 2, 5, 6)).flatten(-2)
+    forms = torch.einsum("ncyxp,cp->ncyx", v[..., i] * v[..., j], quadratic.packed)
+    close(quadratic(x), quadratic.mix(forms), 1e-11)
+
+
 def test_depthwise_has_no_products_of_two_channels():
     quadratic = drawn(Volterra(form="depthwise").replace(conv2d(padding=1)).quadratic)
     first, second = noise(2, 2, 5, 6), noise(2, 2, 5, 6)
