@@ -46,7 +46,7 @@ def test_layers_as_json_with_a_figure(here, tmp_path):
     names = [(r["layer"], r["direction"], r["tile"]) for r in rows]
     assert names == [
         (layer, direction, tile)
-        for layer, tiles in (("16x8x8", ("2x2", "4x4")), ("16x2x8x8", ("2x2x2", "2x4x4")))
+        for layer, tiles in (("16x8x8", ("2x2", "4x4")), ("16x2x8x8", ("1x2x2", "1x4x4")))
         for direction in ("forward", "backward")
         for tile in tiles
     ]
