@@ -81,7 +81,7 @@ def _train(
         scores |= score(trainer, module, loader, name)
         metrics |= module.summary(name)
     save_scores(folder, scores)
-    cost = cost_of(experiment, network, size)
+    cost = cost_of(experiment, network, size, places.cache / "costs")
     return Record(
         **cell.names(),
         status="done",

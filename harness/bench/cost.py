@@ -4,8 +4,10 @@ The keys of `values` are those of a record's cost, described in harness.report.c
 what they hold for: dtype, memory layout, where energy comes from, what was not counted.
 """
 
+import json
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -16,9 +18,12 @@ from harness.bench.memory import extra_mb, give_back_freed_memory, peak_mb
 from harness.bench.products import products
 from harness.bench.timer import latency_ms, throughput
 from harness.config.experiment import Experiment
-from harness.config.schema import Component
+from harness.config.schema import Component, plain
+from harness.convs.native.library import kernels
+from harness.files import digest, write_json
 from harness.models.build import network_of
 from harness.models.two_stream import TwoStream
+from harness.results.environment import commit, installed
 
 META = torch.device("meta")
 Memory = dict[str, float | None]
@@ -32,8 +37,11 @@ class Cost:
     facts: dict[str, str]
 
 
-def cost_of(experiment: Experiment, network: TwoStream, size: int) -> Cost:
-    """Of one sample, all its segments included; times on the device that the network is on."""
+def cost_of(experiment: Experiment, network: TwoStream, size: int, known: Path) -> Cost:
+    """Of one sample, all its segments included; times on the device that the network is on.
+
+    What memory it takes is the same for every training of one network: it is kept in `known`.
+    """
     clip, batch_size = experiment.data.clip, experiment.train.batch_size
     first = next(network.parameters())
     shape = network.modalities, clip.segments, clip.frames, size
@@ -55,7 +63,7 @@ def cost_of(experiment: Experiment, network: TwoStream, size: int) -> Cost:
             "latency_ms_p90": p90,
             "samples_per_second": throughput(lambda: network(many), batch_size, first.device),
             "energy_j": used.joules,
-            **memory_of(experiment, network.classes, size, first.device),
+            **memory_of(experiment, network.classes, size, first.device, known),
         },
         facts={
             "dtype": str(first.dtype).removeprefix("torch."),
@@ -84,14 +92,25 @@ def direct_work(experiment: Experiment, classes: int, size: int) -> Work:
     return work(lambda: network(batch))
 
 
-def memory_of(experiment: Experiment, classes: int, size: int, device: torch.device) -> Memory:
+def memory_of(
+    experiment: Experiment, classes: int, size: int, device: torch.device, known: Path
+) -> Memory:
     """Of one call on one sample, in MB of 10^6 bytes: on a GPU what torch allocated there, else in
     a process of its own. None where that process was lost, for lack of memory most likely.
     """
+    asked = (classes, size, str(device), torch.get_num_threads())
+    network = plain(experiment.model), plain(experiment.data.clip), experiment.data.flow.bound
+    code = installed("torch"), commit(), kernels().instruction_set
+    path = known / f"{digest([asked, network, code])}.json"
+    if path.is_file():
+        found: Memory = json.loads(path.read_text(encoding="utf-8"))
+        return found
     try:
-        return isolated(_memory, experiment, classes, size, str(device), torch.get_num_threads())
+        measured = isolated(_memory, experiment, *asked)
     except LostError:
         return {"memory_mb_peak": None, "memory_mb_extra": None}
+    write_json(path, measured)
+    return measured
 
 
 def _memory(experiment: Experiment, classes: int, size: int, device: str, threads: int) -> Memory:
