@@ -78,7 +78,7 @@ def set_weight(new):
 
 def change_under_no_grad(new):
     with torch.no_grad():
-        new.weight[0, 0, 0, 0] += 1
+        new.weight[0, 0, 0, 1] += 1  # a single one, which is not of the sample
 
 
 def change_layout(new):

@@ -62,6 +62,7 @@ WRONG_INPUTS = {
 }
 
 
+@needs_native
 @pytest.mark.parametrize("wrong", WRONG_INPUTS)
 @pytest.mark.parametrize("gradients", [False, True])
 def test_a_wrong_input_is_an_error_of_one_line(wrong, gradients):

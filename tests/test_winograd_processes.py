@@ -31,8 +31,8 @@ def run(program, *arguments, timeout=200):
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_compiles_whole_with_gradients(backend):
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_compiles_whole_with_gradients(backend, depth):
     """In a process without the type checks of tests, which are not to be compiled."""
     program = """
     for kind, dimensions in ((nn.Conv2d, 2), (nn.Conv3d, 3)):
@@ -49,6 +49,8 @@ def test_compiles_whole_with_gradients(backend):
                 torch.testing.assert_close(compiled(x), new(x))
         torch.compiler.reset()
     """
+    if backend == "inductor" and not depth(False, True):
+        pytest.skip("it compiles for half a minute: make soak")
     run(program, backend)
 
 
