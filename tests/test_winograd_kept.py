@@ -111,13 +111,12 @@ def test_never_in_training_or_with_gradients(new, made):
     assert made == [(4, 4)]  # what was kept still serves
 
 
-def test_two_tiles_in_turn_are_made_each_time_and_right(new, made):
-    """One copy is kept: sizes that need two tiles pay for a transform at every change."""
+def test_two_tiles_in_turn_are_both_kept(new, made):
     small = torch.randn(1, 5, 2, 2)
     for _ in range(3):
         computed(new)
         computed(new, small)
-    assert made == [(4, 4), (2, 2)] * 3
+    assert made == [(4, 4), (2, 2)]
 
 
 def test_an_axis_of_length_one_has_weights_of_its_own(made):
@@ -125,7 +124,7 @@ def test_an_axis_of_length_one_has_weights_of_its_own(made):
     new = Winograd().replace(nn.Conv2d(5, 20, 3, padding=1)).eval()
     for x in (torch.randn(1, 5, 1, 8), torch.randn(1, 5, 2, 8), torch.randn(1, 5, 1, 8)):
         computed(new, x)
-    assert len(made) == 3
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize("how", ["deepcopy", "pickle", "save"])
@@ -141,13 +140,13 @@ def test_copies_do_not_carry_them(new, made, how):
 
     before = size(new)
     kept = computed(new)
-    assert new.transformed is not None
-    assert size(new) == before
+    assert size(new) < before + 400  # the place of what is kept, not what is kept
     copy = {"deepcopy": deepcopy, "pickle": lambda m: pickle.loads(pickle.dumps(m)), "save": saved}
+    del made[:]
     other = copy[how](new)
-    assert other.transformed is None
     assert list(other.state_dict()) == ["weight", "bias"]
     assert torch.equal(computed(other), kept)
+    assert len(made) == 1
     other.weight.data.add_(1)
     computed(other)
     assert torch.equal(computed(new), kept)

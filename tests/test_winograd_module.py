@@ -106,7 +106,7 @@ def test_a_network_goes_there_and_back_with_its_checkpoint(build, size):
         plain = network(x)
         report = swap(network, size, name="n", algorithm=("winograd", {}))
         swapped = network(x)
-    assert report.replaced_algorithm >= 8
+    assert report.computed >= 8
     # Float32 itself: through 18 layers PyTorch's own result is as far from that in double.
     torch.testing.assert_close(swapped, plain, rtol=1e-3, atol=1e-4 * float(plain.abs().max()))
     after = network.state_dict()
