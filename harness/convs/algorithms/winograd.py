@@ -57,7 +57,7 @@ class Winograd:
 
     @property
     def kernel(self) -> str:
-        return "native" if library() is not None else "fallback"
+        return "native" if _is_native() else "fallback"
 
     def survey(self, network: nn.Module, size: Sequence[int]) -> None:
         self.sizes = input_sizes(network, size)
@@ -160,12 +160,16 @@ def _forward(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
         one = residual if residual is None else residual.unsqueeze(0)
         return _forward(conv, x.unsqueeze(0), one).squeeze(0)
     if x.device.type == "cpu" and x.dtype != torch.float64 and not _followed():
-        native = library() is not None
-        return _single(conv, x, residual) if native else _fallback(conv, x, residual)
+        return _single(conv, x, residual) if _is_native() else _fallback(conv, x, residual)
     tile = _tile(conv.tile, conv, x.shape)
     y = reference.convolve(x, conv, tile)
     y = y if residual is None else y + residual
     return y.relu() if conv.relu else y
+
+
+@torch.compiler.assume_constant_result
+def _is_native() -> bool:
+    return library() is not None
 
 
 def _followed() -> bool:

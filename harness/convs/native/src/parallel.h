@@ -11,6 +11,13 @@
 #include <cstdlib>
 #include <new>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size)
+#define ASAN_UNPOISON_MEMORY_REGION(address, size)
+#endif
+
 // A pool of threads does not survive fork(): a child of a process that used it runs alone.
 inline std::atomic<bool> pool_used{false}, pool_lost{false};
 inline const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
@@ -44,10 +51,14 @@ class Scratch {
   Scratch() = default;
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { std::free(memory_); }
+  ~Scratch() {
+    ASAN_UNPOISON_MEMORY_REGION(memory_, size_);
+    std::free(memory_);
+  }
 
   float* floats(int64_t count) {
-    const std::size_t bytes = (count * sizeof(float) + PAGE - 1) / PAGE * PAGE;
+    const std::size_t asked = count * sizeof(float), bytes = (asked + PAGE - 1) / PAGE * PAGE;
+    ASAN_UNPOISON_MEMORY_REGION(memory_, size_);
     if (bytes > size_) {
       std::free(memory_);
       size_ = 0;
@@ -56,6 +67,7 @@ class Scratch {
       madvise(memory_, bytes, MADV_HUGEPAGE);  // only a hint: many streams, few translations
       size_ = bytes;
     }
+    ASAN_POISON_MEMORY_REGION(static_cast<char*>(memory_) + asked, size_ - asked);
     return static_cast<float*>(memory_);
   }
 

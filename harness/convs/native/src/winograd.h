@@ -61,6 +61,9 @@ struct Winograd {
   static constexpr int64_t LINE = 16;       // floats of a line of the cache
   static constexpr int64_t MARGIN = WIDTH;  // between positions: else they share a set of the cache
 
+  // Floats of a map above which it pays to fetch it before its turn; measured.
+  static constexpr int64_t FAR_INPUTS = 4 << 20, FAR_OUTPUTS = 1 << 20;
+
   // The sizes that all steps share.
   struct Layout {
     const Shape& s;
@@ -69,6 +72,7 @@ struct Winograd {
     int64_t blocks, panels;        // of input and output channels
     int64_t panel;                 // floats of U between positions
     int64_t offsets[POSITIONS];    // of a tile's inputs from its first
+    bool far_inputs, far_outputs;  // whether the maps are too large to be near already
 
     explicit Layout(const Shape& shape) : s(shape) {
       const int64_t m[3] = {M0, M1, M2};
@@ -79,6 +83,8 @@ struct Winograd {
       blocks = blocks_of(s.channels, WIDTH);
       panels = blocks_of(s.filters, PANEL);
       panel = s.taps * s.channels * PANEL + MARGIN;
+      far_inputs = s.batch * s.in[0] * s.in[1] * s.in[2] * s.channels > FAR_INPUTS;
+      far_outputs = s.batch * s.out[0] * s.out[1] * s.out[2] * s.filters > FAR_OUTPUTS;
       for (int a = 0, i = 0; a < A0::N; a++)
         for (int b = 0; b < A1::N; b++)
           for (int c = 0; c < A2::N; c++)
@@ -335,12 +341,14 @@ struct Winograd {
         for (int64_t q = 0; q < l.panels; q++) {
           for (int64_t p = 0; p < POSITIONS; p++) {
             products(l, v, whole_panel(l, u, q), p, q, tiles, last - start, m + p * position);
-            // The next loads and stores, spread evenly beside the products.
+            // The next loads and stores of large maps, spread evenly beside the products.
             const int64_t step = q * POSITIONS + p, here = last - start, there = next - last;
-            fetch_outputs(l, out, start + here * p / POSITIONS, start + here * (p + 1) / POSITIONS,
-                          q, edges);
-            fetch_inputs(l, x, last + there * step / steps, last + there * (step + 1) / steps,
-                         edges.zeros);
+            if (l.far_outputs)
+              fetch_outputs(l, out, start + here * p / POSITIONS,
+                            start + here * (p + 1) / POSITIONS, q, edges);
+            if (l.far_inputs)
+              fetch_inputs(l, x, last + there * step / steps, last + there * (step + 1) / steps,
+                           edges.zeros);
           }
           transform_outputs(l, m, position, start, last, tiles, q, out, edges);
         }
