@@ -1,4 +1,4 @@
-"""Memory, energy and load are what is really there, or say why they are not known."""
+"""What is measured is what is really there, or it is said why it is not known."""
 
 import os
 import signal
@@ -12,6 +12,9 @@ from harness.bench.energy import energy, rapl
 from harness.bench.isolated import LostError, isolated
 from harness.bench.machine import Load, bench
 from harness.bench.memory import extra_mb
+from harness.bench.models import ModelsAsked, bench_models
+from harness.bench.networks import Subject
+from harness.bench.ours import variants_of
 from harness.bench.timer import latency_ms, throughput
 from harness.errors import UserError
 
@@ -103,3 +106,24 @@ def test_where_nothing_compiles_the_reason_stands(monkeypatch):
     monkeypatch.setattr("harness.bench.compiled.SECONDS", 0.2)
     assert "not done after 0.2 s" in uncompilable()
     uncompilable.cache_clear()
+
+
+class Halves(torch.nn.Module):
+    """One whose way depends on its input, so that torch.fx cannot follow it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        return torch.cat([self.conv(half) for half in x.chunk(2, dim=2)])
+
+
+def test_a_network_that_cannot_be_traced_is_timed_as_it_is_and_says_so():
+    subject = Subject(name="halves", size=(3, 12, 12), build=Halves)
+    variants = variants_of("im2col", {})
+    asked = ModelsAsked(subjects=[subject], variants=variants, seconds=0, compiled=False)
+    [row] = bench_models(asked, lambda *_: None)
+    assert row["unavailable"].startswith("batch norm folding: cannot be traced: ")
+    assert row["ratio"] > 0
+    assert row["share"] == 1

@@ -31,6 +31,9 @@ def in_small(command: str, real_data: str | None) -> list[str]:
         return [*words, *(word for text in SMALL for word in ("--set", text))]
     if words[0] == "data":
         return [*words, "--set", "train=32", "--set", "test=16"]
+    if words[0] == "bench":
+        small = ["16x8x8" if word == "64x56x56" else word for word in words]
+        return [*small, "--seconds", "0", "--no-compile"]
     if words[:2] == ["sweep", "sweeps/ut_interaction.yaml"]:
         change = "set={train.epochs: 1, eval.views: 1}"
         return [*words[:2], "--data", str(real_data), "--set", change, "--set", "seeds=[0]"]

@@ -77,7 +77,10 @@ def _rows(subject: Subject, asked: ModelsAsked, how: Bench) -> list[Row]:
     original = subject.build()
     base, unfolded = folded(original) if forward else (original.train(), None)
     x = torch.randn(asked.batch, *subject.size)
-    swaps = {v.label: swapped(base, v, subject, forward=forward) for v in asked.variants}
+    swaps = {
+        v.label: swapped(base, v, subject, fold=forward and unfolded is None)
+        for v in asked.variants
+    }
     missing: dict[str, str] = {} if unfolded is None else {"batch norm folding": unfolded}
     with torch.set_grad_enabled(not forward):
         paths = _paths(base, subject, asked, x)
@@ -141,10 +144,11 @@ def _frozen(
     return calls
 
 
-def swapped(base: nn.Module, variant: Variant, subject: Subject, *, forward: bool) -> Swapped:
+def swapped(base: nn.Module, variant: Variant, subject: Subject, *, fold: bool) -> Swapped:
     """A copy of `base`, channels last, computed by the variant; a fallback is not timed as ours.
 
-    For inference what follows a convolution is folded into it, as compilers fold it.
+    For inference what follows a convolution is folded into it, as compilers fold it, where the
+    network can be traced.
     """
     network = _last(base, subject)
     kernel = str(ALGORITHMS[variant.algorithm](**variant.options).kernel)
@@ -155,7 +159,7 @@ def swapped(base: nn.Module, variant: Variant, subject: Subject, *, forward: boo
     choice = variant.algorithm, variant.options
     try:
         report = swap(network, subject.size, name=subject.name, algorithm=choice)
-        network = fold_finishes(network) if forward else network
+        network = fold_finishes(network) if fold else network
     except UserError as error:
         return Swapped(network=None, about=about, reason=str(error))
     about |= {
