@@ -85,16 +85,16 @@ def test_a_residual_of_another_size_is_an_error():
         new(torch.zeros(2, 3, 6, 6), torch.zeros(2, 8, 1, 1))
 
 
-def test_weights_and_biases_with_gaps_are_read_where_they_are():
+@pytest.mark.parametrize("gradients", [False, True])
+def test_what_lies_in_memory_in_other_ways_is_read_as_it_is(gradients):
     conv = nn.Conv2d(4, 20, 3, padding=1)
     conv.weight = nn.Parameter(torch.randn(1, 4, 3, 3).expand(20, 4, 3, 3))
     conv.bias = nn.Parameter(torch.randn(60)[::3])
     new, x = Winograd().replace(conv).eval(), torch.randn(2, 4, 6, 6)
-    with torch.no_grad():
-        torch.testing.assert_close(new(x), conv(x), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(new(x), conv(x), rtol=1e-4, atol=1e-5)
     negative = torch.complex(x, x).conj().imag  # a view that says it is -x
-    torch.testing.assert_close(new(negative), conv(-x), rtol=1e-4, atol=1e-5)
+    with torch.set_grad_enabled(gradients):
+        torch.testing.assert_close(new(x), conv(x), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(new(negative), conv(-x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("build", "size"), [(resnet18, (3, 64, 64)), (r3d_18, (3, 8, 32, 32))])

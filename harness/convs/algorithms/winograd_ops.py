@@ -102,7 +102,7 @@ def _layout(x: Tensor) -> torch.memory_format:
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    return x.resolve_neg().contiguous(memory_format=_layout(x))
+    return x.contiguous(memory_format=_layout(x))
 
 
 @dataclass(frozen=True, kw_only=True)
