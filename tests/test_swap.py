@@ -1,5 +1,7 @@
 """What a swap learns of a network from shapes alone, and that it touches nothing meanwhile."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -58,3 +60,20 @@ def test_a_dry_run_touches_no_state_whatever_is_shared(gradients):
     after = network.state_dict(keep_vars=True)
     assert all(after[key] is before[key] for key in before)
     torch.testing.assert_close(after, values, rtol=0, atol=0)
+
+
+def test_a_record_says_how_much_is_computed_how_and_what_was_left():
+    network = BACKBONES["tiny3d"](3, width=8)
+    convs = {"operator": ("r2plus1d", {}), "algorithm": ("winograd", {})}
+    report = swap(network, (3, 4, 16, 16), name="tiny3d", **convs)
+    assert report.label_on("cuda") == "r2plus1d + winograd (reference)"
+    assert report.describe("cpu").startswith(
+        report.label + "; r2plus1d in 3 of 3, 100% of the work"
+    )
+    assert f"winograd in {report.computed} of 6, {report.share_algorithm:.0%} of the work" in (
+        report.describe("cpu")
+    )
+    left = sum(int(count) for count in re.findall(r"(\d+) \(winograd: ", report.describe("cpu")))
+    assert left == len(report.reasons) == 6 - report.computed > 0
+    plain = swap(BACKBONES["tiny3d"](3, width=8), (3, 4, 16, 16), name="tiny3d")
+    assert plain.describe("cpu") == "standard"

@@ -78,7 +78,7 @@ class SwapReport:
     def describe(self, device: str) -> str:
         """The label, the layers and the share of work that it holds for, and what left the others.
 
-        "winograd (native); winograd in 13 of 20, 83% of the work; left: 7 (winograd: stride (2, 2))"
+        "winograd (native); winograd in 13 of 20, 83% of the work; left: 7 (winograd: stride ...)"
         """
         parts = [self.label_on(device)]
         if self.operator != "standard":
