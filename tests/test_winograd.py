@@ -13,8 +13,9 @@ from harness.convs.algorithms.winograd import Winograd, WinogradConv2d, Winograd
 
 pytestmark = needs_native
 
-# Of the largest sum of absolute products; float32 rounds to 6e-8, and the transforms enlarge it.
-BOUND = 3e-6
+# Of the largest sum of absolute products. Most errors are below 1e-6; maps of one value, whose
+# rounding errors all have one sign, come to 3e-6 in a gradient of a gradient.
+BOUND = 1e-5
 
 
 def in_double(case, *, absolute=False):

@@ -38,7 +38,7 @@ def test_compiles_whole_with_gradients(backend, depth):
     for kind, dimensions in ((nn.Conv2d, 2), (nn.Conv3d, 3)):
         new = Winograd().replace(kind(3, 4, 3, padding=1))
         compiled = torch.compile(new, backend=sys.argv[1], fullgraph=True)
-        for batch in (2, 3, 4):  # from the second on, the batch is a symbol
+        for batch in (2, 3):  # in the second, the batch is a symbol
             x = torch.randn(batch, 3, *[6] * dimensions, requires_grad=True)
             ours, theirs = compiled(x), new(x)
             torch.testing.assert_close(ours, theirs)
@@ -73,7 +73,7 @@ def test_threads_of_one_process_get_the_same_bits():
 
     alone = [work(i) for i in range(8)]
     with ThreadPoolExecutor(6) as pool:
-        for i, result in enumerate(pool.map(work, list(range(8)) * 12)):
+        for i, result in enumerate(pool.map(work, list(range(8)) * 6)):
             assert all(map(torch.equal, result, alone[i % 8]))
     """
     run(program)
