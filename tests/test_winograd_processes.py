@@ -146,16 +146,20 @@ def test_memory_does_not_grow(depth):
     assert float(grown) < 8, f"{grown} MB"
 
 
-def test_memory_that_there_is_not_is_an_error():
+def test_memory_that_there_is_not_is_an_error(monkeypatch):
     """In a thread of the pool too, where an exception would end the process."""
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")  # no thread has address space in store
     program = """
     import resource
     from harness.convs.algorithms import winograd_ops
     x, weight = torch.randn(2, 64, 40, 40), torch.randn(64, 64, 3, 3)
     x = x.contiguous(memory_format=torch.channels_last)
-    winograd_ops.convolve(x[..., :8], weight, (1, 1), (2, 2))
+    winograd_ops.convolve(x, weight, (1, 1), (2, 2))  # starts the other thread
+    torch.set_num_threads(1)
+    winograd_ops.convolve(x, weight, (1, 1), (4, 4))  # this thread has its memory; that one not
+    torch.set_num_threads(2)
     used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, used + 2**20))
+    resource.setrlimit(resource.RLIMIT_AS, (used + 3 * 2**19,) * 2)
     try:
         winograd_ops.convolve(x, weight, (1, 1), (4, 4))
     except (MemoryError, RuntimeError) as error:
