@@ -104,6 +104,15 @@ def test_a_library_in_the_package_is_used_before_any_compiler(native, monkeypatc
     assert library.unavailable().startswith("no C++ compiler was found")
 
 
+def test_a_library_that_was_cut_short_is_compiled_again(native):
+    path = library.kernels().path
+    path.unlink()  # this process has it mapped
+    path.write_bytes(b"")
+    library._found.cache_clear()
+    assert library.kernels().reason is None
+    assert path.stat().st_size > 0
+
+
 def test_what_the_compiler_says_is_the_reason_and_nothing_is_left(afresh, monkeypatch):
     (compiler.HERE / "src" / UNIT).write_text("int main() { return wrong; }\n")
     if compiler.find_compiler() is None:

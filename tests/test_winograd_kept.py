@@ -10,7 +10,7 @@ from torch import nn
 from winograd_cases import needs_native
 
 from harness.convs.algorithms import winograd_ops
-from harness.convs.algorithms.winograd import Winograd
+from harness.convs.algorithms.winograd import Winograd, freeze
 
 pytestmark = needs_native
 
@@ -81,11 +81,20 @@ def change_under_no_grad(new):
         new.weight[0, 0, 0, 1] += 1  # a single one, which is not of the sample
 
 
+def prune_data(new):
+    new.weight.data[:, 1:] = 0
+
+
+def write_through_numpy(new):
+    new.weight.detach().numpy()[3, 2, 1, 1] = 9
+
+
 def change_layout(new):
     new.to(memory_format=torch.channels_last)
 
 
-CHANGES = [step, load, add_to_data, set_data, set_weight, change_under_no_grad, change_layout]
+BEHIND = [add_to_data, prune_data, write_through_numpy]  # no version counter sees them
+CHANGES = [*BEHIND, step, load, set_data, set_weight, change_under_no_grad, change_layout]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -93,6 +102,17 @@ def test_again_when_the_weights_change(new, made, change):
     computed(new)
     change(new)
     computed(new)
+    computed(new)
+    assert made == [(4, 4)] * 2
+
+
+def test_frozen_weights_are_told_by_their_version_alone(new, made):
+    freeze(nn.Sequential(new))
+    kept = computed(new)
+    new.weight.data.add_(1)
+    with torch.no_grad():
+        assert torch.equal(new(X), kept)
+    change_under_no_grad(new)
     computed(new)
     assert made == [(4, 4)] * 2
 

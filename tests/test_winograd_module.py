@@ -3,6 +3,8 @@
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 from torchvision.models import resnet18
 from torchvision.models.video import r3d_18
 from winograd_cases import needs_native
@@ -171,3 +173,33 @@ def test_without_native_code_it_is_pytorchs_own_and_says_so(monkeypatch):
     assert torch.equal(network(x), conv(x))
     network[0].relu = True
     assert torch.equal(network[0](x, 2 * conv(x)), (3 * conv(x)).relu())
+
+
+def test_the_fallback_computes_in_the_precision_of_native_code(monkeypatch):
+    conv, x = nn.Conv2d(3, 4, 3, padding=1), torch.randn(2, 3, 6, 6)
+    native = Winograd().replace(conv)
+    halves = [native(x.bfloat16()), native(x)]
+    monkeypatch.setenv("HARNESS_NATIVE", "off")
+    fallback = Winograd().replace(conv)
+    torch.testing.assert_close(fallback(x.bfloat16()), halves[0])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(fallback(x), halves[1])
+
+
+@needs_native
+@torch.no_grad()
+def test_a_call_that_is_recorded_or_not_made_reads_no_memory():
+    conv, x = nn.Conv2d(5, 7, 3, padding=1).eval(), torch.randn(2, 5, 9, 9)
+    new = Winograd().replace(conv).eval()
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        assert new(mode.from_tensor(x)).shape == (2, 7, 9, 9)
+    torch.testing.assert_close(make_fx(new)(x)(x), conv(x))
+
+
+@needs_native
+@torch.no_grad()
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_a_view_that_is_only_marked_as_negative_is_negative(layout):
+    conv, x = nn.Conv2d(5, 7, 3, padding=1), torch.randn(2, 5, 9, 9)
+    negative = torch._neg_view(x.contiguous(memory_format=layout))
+    torch.testing.assert_close(Winograd().replace(conv)(negative), conv(-x))

@@ -28,7 +28,7 @@ from harness.convs.geometry import Conv, like
 from harness.convs.native.library import library
 from harness.convs.native.prepared import Prepared
 from harness.convs.native.winograd import Finish
-from harness.convs.precision import without_autocast
+from harness.convs.precision import in_single_at_least, without_autocast
 from harness.convs.swap import input_sizes
 from harness.errors import UserError
 
@@ -120,6 +120,7 @@ class WinogradConv2d(nn.Conv2d):
 
     tile: str | int | Tile = "auto"
     relu: bool = False
+    frozen: bool = False  # weights that nothing changes any more
     prepared: "dict[Any, Prepared]"  # transformed weights, by tile and axes of length one
 
     def forward(
@@ -138,6 +139,7 @@ class WinogradConv3d(nn.Conv3d):
 
     tile: str | int | Tile = "auto"
     relu: bool = False
+    frozen: bool = False  # weights that nothing changes any more
     prepared: "dict[Any, Prepared]"  # transformed weights, by tile and axes of length one
 
     def forward(
@@ -152,6 +154,13 @@ class WinogradConv3d(nn.Conv3d):
 
 
 WinogradConv = WinogradConv2d | WinogradConv3d
+
+
+def freeze(network: nn.Module) -> None:
+    """Promise that nothing writes to the weights behind their version counters, for speed."""
+    for module in network.modules():
+        if isinstance(module, WinogradConv2d | WinogradConv3d):
+            module.frozen = True
 
 
 def _forward(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
@@ -199,9 +208,22 @@ def _must_fit(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> None:
             raise ValueError(f"expected a residual of {size}, got {tuple(residual.shape)}")
 
 
+def _recorded(x: Tensor) -> bool:
+    """Whether calls are watched or not even made: then they go through PyTorch's dispatcher."""
+    return (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or type(x) not in (Tensor, nn.Parameter)
+        or torch._C._len_torch_dispatch_stack() > 0
+    )
+
+
 def _fallback(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
+    """PyTorch's own, in the precision in which native code would compute."""
     by_torch: Any = F.conv2d if isinstance(conv, nn.Conv2d) else F.conv3d
-    y: Tensor = by_torch(x, conv.weight, conv.bias, padding=conv.padding)
+    y = in_single_at_least(
+        x, conv, lambda x, weight, bias: by_torch(x, weight, bias, padding=conv.padding)
+    )
     y = y if residual is None else y + residual
     return y.relu() if conv.relu else y
 
@@ -213,7 +235,7 @@ def _single(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
         t is not None and t.requires_grad for t in (x, weight, bias, residual)
     )
     with without_autocast(x.device):
-        if tracked or torch.compiler.is_compiling():
+        if tracked or _recorded(x):
             y = winograd_ops.winograd(
                 x.float(), weight.float(), _padding(conv), _tile(conv.tile, conv, x.shape)
             )
@@ -231,7 +253,11 @@ def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | N
     made = None
     if not conv.training and isinstance(weight, nn.Parameter):
         kept = conv.prepared.setdefault((tile, _ones(x)), Prepared())
-        made = kept.get(weight, lambda: winograd_ops.transform(x, weight.detach(), padding, tile))
+        made = kept.get(
+            weight,
+            lambda: winograd_ops.transform(x, weight.detach(), padding, tile),
+            frozen=conv.frozen,
+        )
     return winograd_ops.convolve(
         x,
         weight.detach(),

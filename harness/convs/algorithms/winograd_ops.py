@@ -102,7 +102,7 @@ def _layout(x: Tensor) -> torch.memory_format:
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=_layout(x))
+    return x.resolve_neg().contiguous(memory_format=_layout(x))  # a negated view is only marked so
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +139,7 @@ class _Axes:
 
     def kernel(self, weight: Tensor) -> Tensor:
         a, b, c = self.order
+        weight = weight.resolve_neg()
         weight = weight if weight.dim() == 5 else weight.unsqueeze(2)
         for axis in self.centred:
             weight = weight.narrow(2 + axis, 1, 1)

@@ -70,8 +70,11 @@ def instruction_set() -> str | None:
 def _found(wish: str | None) -> Kernels:
     try:
         chosen = _choose(wish)
-        path = _carried(chosen) or _cached(chosen)
-        return Kernels(library=ctypes.CDLL(str(path)), instruction_set=chosen, path=path)
+        path = _carried(chosen)
+        loaded = None if path is None else ctypes.CDLL(str(path))
+        if path is None or loaded is None:
+            path, loaded = _from_cache(chosen)
+        return Kernels(library=loaded, instruction_set=chosen, path=path)
     except (CompileError, OSError, RuntimeError) as error:  # the last: no home
         return Kernels(reason=str(error).splitlines()[0])
 
@@ -104,6 +107,17 @@ def _cpu_flags() -> set[str]:
 def _carried(chosen: str) -> Path | None:
     path = BUILT / file_name(chosen)
     return path if path.is_file() else None
+
+
+def _from_cache(chosen: str) -> tuple[Path, ctypes.CDLL]:
+    """A file there that cannot be loaded, cut short by a full disk for example, is made again."""
+    path = _cached(chosen)
+    try:
+        return path, ctypes.CDLL(str(path))
+    except OSError:
+        path.unlink()
+        path = _cached(chosen)
+        return path, ctypes.CDLL(str(path))
 
 
 def _cached(chosen: str) -> Path:

@@ -1,35 +1,37 @@
 """Weights in the layout that a kernel wants, made once and kept until the weights change."""
 
+import ctypes
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-SAMPLE = 64  # weights that are compared at each look
+from harness.convs.native.library import library
 
 
 class Prepared:
     """What was made of one weight.
 
     A change is seen by the tensor, its place and its version, which every in-place operation
-    raises, an optimiser's step and `load_state_dict` among them. Writing through `.data` raises
-    nothing and is seen in a sample of the weights. What is no parameter, but computed at every
-    call, is never kept. It is no state: copies and pickles of it are empty.
+    raises, and by all of its values: writing through `.data` or numpy raises nothing. Where weights
+    are `frozen`, as folding for inference leaves them, values are not looked at. What is no
+    parameter, but computed at every call, is never kept. It is no state: copies are empty.
     """
 
     def __init__(self) -> None:
-        self._kept: tuple[Tensor, tuple[int, int], Tensor, Tensor] | None = None
+        self._kept: tuple[Tensor, tuple[int, int], int, Tensor] | None = None
 
-    def get(self, weight: Tensor, make: Callable[[], Tensor]) -> Tensor:
-        if not isinstance(weight, nn.Parameter) or weight.is_inference():  # without a version
+    def get(self, weight: Tensor, make: Callable[[], Tensor], *, frozen: bool = False) -> Tensor:
+        if not _has_identity(weight):
             return make()
-        state, sample = (weight.data_ptr(), weight._version), _sample(weight)
+        state = (weight.data_ptr(), weight._version)
+        seen = 0 if frozen else fingerprint(weight)
         if self._kept is not None:
             of, then, looked, made = self._kept
-            if of is weight and then == state and torch.equal(looked, sample):
+            if of is weight and then == state and (frozen or looked == seen):
                 return made
         made = make()
-        self._kept = (weight, state, sample.clone(), made)
+        self._kept = (weight, state, fingerprint(weight), made)
         return made
 
     def forget(self) -> None:
@@ -39,9 +41,18 @@ class Prepared:
         return Prepared, ()
 
 
-def _sample(weight: Tensor) -> Tensor:
-    """The first weight of some filters."""
-    first = weight.detach()[:: -(-len(weight) // SAMPLE)]
-    while first.dim() > 1:
-        first = first[:, 0]
-    return first
+def _has_identity(weight: Tensor) -> bool:
+    """A parameter with a version, whose values lie in memory without gaps."""
+    if not isinstance(weight, nn.Parameter) or weight.is_inference():
+        return False
+    return bool(torch.ops.aten.is_non_overlapping_and_dense(weight))
+
+
+def fingerprint(weight: Tensor) -> int:
+    """Of all values of a float32 weight on the CPU, as they lie in memory."""
+    code = library()
+    assert code is not None, "weights are prepared for native code alone"
+    code.harness_fingerprint.restype = ctypes.c_uint64
+    return int(
+        code.harness_fingerprint(ctypes.c_void_p(weight.data_ptr()), ctypes.c_int64(weight.numel()))
+    )
