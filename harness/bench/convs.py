@@ -24,6 +24,7 @@ from harness.bench.ours import Entry, Variant, entry
 from harness.bench.paths import PARTS, forward_paths, step_paths
 from harness.bench.peak import gemm_gflops
 from harness.bench.race import Call
+from harness.convs.algorithms.winograd import freeze
 from harness.convs.geometry import Conv
 
 Progress = Callable[[int, int, str], None]
@@ -105,6 +106,8 @@ def pose(layer: Layer, variants: Sequence[Variant], batch: int) -> Problem:
 @torch.no_grad()
 def _forward(problem: Problem, asked: Asked, how: Bench) -> tuple[Contest, dict[str, str]]:
     paths, missing = forward_paths(problem.conv, problem.x, compiled=asked.compiled)
+    for module in problem.modules.values():
+        freeze(module)  # as the weights that PyTorch's paths have packed beforehand
     ours = {label: partial(m.eval(), problem.x) for label, m in problem.modules.items()}
     return contest({"forward": paths}, ours, how, asked.seconds), missing
 
