@@ -26,13 +26,21 @@ class Machine:
         return run
 
 
-def test_calls_take_turns_of_two_and_only_the_second_is_timed():
+def test_calls_take_turns_and_the_first_of_a_turn_is_not_timed():
     machine = Machine()
-    calls = {"a": machine.call("a", 9.0, *[5.0, 1.0] * LEAST), "b": machine.call("b", 2.0)}
+    calls = {"a": machine.call("a", 9.0, 9.0, *[5.0, 1.0] * LEAST), "b": machine.call("b", 2.0)}
     times = race(calls, machine.clock, seconds=0, wall=machine.clock)
-    assert machine.order == ["a", "b"] + ["a", "a", "b", "b"] * LEAST
+    assert machine.order == ["a", "a", "b", "b"] * (LEAST + 1)
     assert (times["a"].median, times["b"].median) == (1000.0, 2000.0)
     assert times["a"].rounds == LEAST
+
+
+def test_short_calls_are_timed_some_at_a_time_as_many_for_all():
+    machine = Machine()
+    calls = {"a": machine.call("a", 0.004), "b": machine.call("b", 0.01)}
+    times = race(calls, machine.clock, seconds=0, wall=machine.clock)
+    assert machine.order[4:] == (["a"] * 6 + ["b"] * 6) * LEAST
+    assert (times["a"].median, times["b"].median) == (pytest.approx(4), pytest.approx(10))
 
 
 def test_a_race_ends_after_its_seconds_or_its_most_rounds():

@@ -12,6 +12,7 @@ Clock = Callable[[], float]  # seconds
 Name = TypeVar("Name", bound=Hashable)
 
 LEAST, MOST = 7, 80  # rounds
+TURN = 0.02  # seconds; turns of longer calls are one call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,22 +38,34 @@ def race(
 ) -> dict[Name, Times]:
     """A B C A B C ... for `seconds` of wall time, after a round that warms up and is not counted.
 
-    A turn is two calls, and the second is timed: the caches hold what the call itself leaves there,
-    not what the others do, as under a layer whose input was just computed. At least `least`
-    rounds, however long they take, and at most `most`.
+    A turn is one call that is not timed and then some that are, the same number for all: as many as
+    the fastest makes in TURN seconds, one at least. Their mean counts, so that the caches hold what
+    the call itself leaves there and not what the others do. At least `least` rounds, however long
+    they take, and at most `most`.
     """
-    for call in calls.values():
-        call()
+    each = max(1, round(TURN / max(min(_warm_up(calls, clock)), 1e-9)))
     taken: dict[Name, list[float]] = {name: [] for name in calls}
     began, rounds = wall(), 0
     while rounds < least or (rounds < most and wall() - began < seconds):
         for name, call in calls.items():
             call()
             before = clock()
-            call()
-            taken[name].append(clock() - before)
+            for _ in range(each):
+                call()
+            taken[name].append((clock() - before) / each)
         rounds += 1
     return {name: times_of(values) for name, values in taken.items()}
+
+
+def _warm_up(calls: Mapping[Name, Call], clock: Clock) -> list[float]:
+    """Seconds of a second call of each."""
+    taken = []
+    for call in calls.values():
+        call()
+        before = clock()
+        call()
+        taken.append(clock() - before)
+    return taken
 
 
 def times_of(seconds: Sequence[float]) -> Times:
