@@ -2,21 +2,11 @@
 
 import pytest
 import torch
-from jaxtyping import config
 from torch import nn
 
 from harness.convs import ALGORITHMS
 
 OTHERS = [name for name in ALGORITHMS if name != "standard"]
-
-
-@pytest.fixture
-def unchecked():
-    """As users run it: annotations are looked at in tests alone."""
-    before = config.jaxtyping_disable
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", before)
 
 
 @pytest.mark.parametrize("size", [(1, 64, 64), (2, 1, 9, 9), (9, 9), (1, 3, 3, 9, 9)], ids=str)
