@@ -9,6 +9,7 @@ import pytest
 import torch
 from command_line import harness_here
 from hypothesis import HealthCheck, settings
+from jaxtyping import config
 
 SOAK = bool(os.environ.get("HARNESS_SOAK"))
 
@@ -61,3 +62,12 @@ def here(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
     return lambda *words: harness_here(capsys, *words)
+
+
+@pytest.fixture
+def unchecked():
+    """As users run it: annotations are looked at in tests alone."""
+    before = config.jaxtyping_disable
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", before)

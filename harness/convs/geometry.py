@@ -67,6 +67,16 @@ def output_size(conv: Conv, size: Sequence[int]) -> tuple[int, ...]:
     return tuple((end - 1) // step + 1 for end, step in zip(last, conv.stride, strict=True))
 
 
+def must_fit(conv: Conv, x: Tensor) -> None:
+    """Our own code reads what it is told to: TypeError or ValueError for what is not there."""
+    axes = len(conv.kernel_size)
+    if not x.is_floating_point():
+        raise TypeError(f"expected floating-point numbers, got {x.dtype}")
+    if x.dim() not in (axes + 1, axes + 2) or x.shape[-axes - 1] != conv.in_channels:
+        expected = f"{conv.in_channels} channels and {axes} axes, with or without a batch"
+        raise ValueError(f"expected {expected}, got {tuple(x.shape)}")
+
+
 def unfactorable(conv: Conv) -> str | None:
     """Why no operator can split this convolution into smaller kernels, or None."""
     if isinstance(conv, nn.Conv2d):

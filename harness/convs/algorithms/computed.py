@@ -7,7 +7,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from harness.convs.geometry import Conv, like, output_size
+from harness.convs.geometry import Conv, like, must_fit, output_size
 
 Compute = Callable[[Tensor, Any], Tensor]  # of an input and the convolution
 Count = Callable[[Any, Sequence[int]], int]  # of the convolution and the lengths of its input
@@ -56,6 +56,7 @@ def computed(conv: Conv, compute: Compute, count: Count = every_tap) -> nn.Modul
 
 
 def _forward(conv: ComputedConv2d | ComputedConv3d, x: Tensor) -> Tensor:
+    must_fit(conv, x)
     if x.dim() == len(conv.kernel_size) + 1:  # without a batch, as PyTorch allows
         return conv.compute(x.unsqueeze(0), conv).squeeze(0)
     return conv.compute(x, conv)

@@ -11,7 +11,8 @@ is claimed here.
 
 The C++ code (native/src/ilpm.cpp) computes in single precision on the processor. Where it cannot,
 the same sum goes tap by tap in PyTorch, and the label says "reference". Gradients are those of
-PyTorch's own convolution.
+PyTorch's own convolution. What is traced, compiled or transformed by torch.func goes tap by tap
+too, with the gradients of that.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from harness.convs.native.ilpm import Direct
 from harness.convs.native.library import library
 from harness.convs.native.prepared import Prepared
 from harness.convs.precision import in_single_at_least
+from harness.convs.tracing import is_eager
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +63,17 @@ def _convolve(x: Tensor, conv: Conv, packed: Prepared) -> Tensor:
         "dilation": list(conv.dilation),
     }
 
+    def compute(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        expected = (conv.out_channels, conv.in_channels, *conv.kernel_size)
+        if weight.shape != expected or (bias is not None and bias.shape != expected[:1]):
+            raise ValueError(f"expected a weight of {expected}, got {tuple(weight.shape)}")
+        if is_eager(x, weight, bias):
+            return _Function.apply(x, weight, bias, geometry, forward)
+        return _tap_by_tap(x, weight, bias, size, **geometry)
+
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        code = library() if (x.device.type, x.dtype) == ("cpu", torch.float32) else None
+        places = {(t.device.type, t.dtype) for t in (x, weight, bias) if t is not None}
+        code = library() if places == {("cpu", torch.float32)} else None
         if code is None:
             return _tap_by_tap(x, weight, bias, size, **geometry)
         native = Direct(library=code, **geometry)
@@ -72,7 +83,7 @@ def _convolve(x: Tensor, conv: Conv, packed: Prepared) -> Tensor:
         kept = packed.get(conv.weight, lambda: native.pack(weight))
         return native.convolve(x, weight, kept, bias, size)
 
-    return in_single_at_least(x, conv, lambda *inputs: _Function.apply(*inputs, geometry, forward))
+    return in_single_at_least(x, conv, compute)
 
 
 class _Function(torch.autograd.Function):
@@ -114,10 +125,12 @@ def _tap_by_tap(
 ) -> Tensor:
     """The sum over taps of a product over channels: y += w[tap] x[.. + tap], no im2col buffer."""
     x = zero_padded(x, [(pad, pad) for pad in padding])
-    y = x.new_zeros(len(x), len(weight), *size)
+    y: Tensor | None = None
     taps = product(*[range(length) for length in weight.shape[2:]])
     for tap, of_channels in zip(taps, weight.flatten(2).unbind(2), strict=True):
         axes = zip(tap, size, stride, dilation, strict=True)
         seen = [slice(t * d, t * d + n * s, s) for t, n, s, d in axes]
-        y += torch.einsum("nc...,kc->nk...", x[:, :, *seen], of_channels)
+        term = torch.einsum("nc...,kc->nk...", x[:, :, *seen], of_channels)
+        y = term.contiguous() if y is None else y.add_(term)
+    assert y is not None
     return y if bias is None else y + bias.view(-1, *[1] * len(size))

@@ -205,8 +205,9 @@ EXPORT int64_t harness_ilpm_packed(const IlpmShape* s) {
   return ceil_div(s->filters, PANEL) * PANEL * s->channels * taps;
 }
 
-EXPORT void harness_ilpm_pack(const IlpmShape* s, const float* weights, float* packed,
-                              int threads) {
+// This and the next return 1, or -1 if there is no memory.
+EXPORT int harness_ilpm_pack(const IlpmShape* s, const float* weights, float* packed,
+                             int threads) try {
   const int64_t taps = s->kernel[0] * s->kernel[1] * s->kernel[2];
   const int64_t* step = s->weight_stride;
   parallel_for(ceil_div(s->filters, PANEL), threads, [&](int64_t begin, int64_t end) {
@@ -225,12 +226,15 @@ EXPORT void harness_ilpm_pack(const IlpmShape* s, const float* weights, float* p
       }
     }
   });
+  return 1;
+} catch (const std::bad_alloc&) {
+  return -1;
 }
 
-EXPORT void harness_ilpm_forward(const IlpmShape* s, const float* x, const float* packed,
-                                 const float* bias, float* y, int threads) {
+EXPORT int harness_ilpm_forward(const IlpmShape* s, const float* x, const float* packed,
+                                const float* bias, float* y, int threads) try {
   const int64_t panels = ceil_div(s->filters, PANEL), bands = Band(*s).bands();
-  if (bands == 0) return;
+  if (bands == 0) return 1;
   // Where there are few bands, threads share one: each takes some of its panels.
   const int64_t parts = std::min(panels, bands < 2 * threads ? ceil_div(2 * threads, bands) : 1);
   parallel_for(bands * parts, threads, [&](int64_t begin, int64_t end) {
@@ -244,4 +248,7 @@ EXPORT void harness_ilpm_forward(const IlpmShape* s, const float* x, const float
         band.compute(q, packed, bias, y);
     }
   });
+  return 1;
+} catch (const std::bad_alloc&) {
+  return -1;
 }
