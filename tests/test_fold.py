@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from harness.bench.networks import SUBJECTS
 from harness.convs.fold import Packed, fold_finishes, fold_norms
 from harness.convs.swap import swap
 from harness.errors import UserError
@@ -86,6 +87,14 @@ def test_a_block_is_two_convolutions_and_nothing_else():
     plain = fold_finishes(fold_norms(Network(WAYS["a block"])), x)
     assert isinstance(plain.c, Packed)
     assert plain.c.finish == "relu"
+
+
+def test_every_sum_of_a_residual_network_is_moved():
+    subject = SUBJECTS["resnet18"]
+    network = fold_norms(subject.build())
+    swap(network, subject.size, name="n", algorithm=("winograd", {}))
+    left = operations(fold_finishes(network, torch.randn(1, 3, 64, 64)))
+    assert {name for name in left if "add" in name or "relu" in name} == set()
 
 
 def test_a_module_under_two_names_is_left_alone():

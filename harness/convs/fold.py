@@ -158,6 +158,7 @@ def _fold_sum(graph: fx.Graph, node: Any, modules: Modules) -> None:
         if free and _match(ours, other) and _undisturbed(ours, node, modules):
             with graph.inserting_before(node):  # where both of them are known
                 moved = graph.call_module(str(ours.target), (ours.args[0], other))
+            moved.meta = dict(node.meta)
             node.replace_all_uses_with(moved)
             graph.erase_node(node)
             graph.erase_node(ours)
