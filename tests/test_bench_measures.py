@@ -16,6 +16,9 @@ from harness.bench.models import ModelsAsked, bench_models
 from harness.bench.networks import Subject
 from harness.bench.ours import variants_of
 from harness.bench.timer import latency_ms, throughput
+from harness.convs import OPERATORS
+from harness.convs.algorithms import im2col
+from harness.convs.swap import swap
 from harness.errors import UserError
 
 CPU = torch.device("cpu")
@@ -108,6 +111,19 @@ def test_where_nothing_compiles_the_reason_stands(monkeypatch):
     uncompilable.cache_clear()
 
 
+def test_what_torch_compile_cannot_follow_is_a_reason_and_no_traceback(monkeypatch):
+    monkeypatch.setattr("harness.bench.compiled.uncompilable", lambda: None)
+    with pytest.raises(UserError, match="torch.compile failed: ."):
+        frozen(Branches(), torch.zeros(1))
+
+
+class Branches(torch.nn.Module):
+    """Its way depends on values."""
+
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
 class Halves(torch.nn.Module):
     """One whose way depends on its input, so that torch.fx cannot follow it."""
 
@@ -127,3 +143,54 @@ def test_a_network_that_cannot_be_traced_is_timed_as_it_is_and_says_so():
     assert row["unavailable"].startswith("batch norm folding: cannot be traced: ")
     assert row["ratio"] > 0
     assert row["share"] == 1
+
+
+class Aliased(torch.nn.Module):
+    """What torch.fx follows wrongly: two names of one map that is added to in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        y = z = self.norm(self.conv(x))
+        y += x
+        return y * z
+
+
+def test_who_computes_something_else_is_not_in_the_race(monkeypatch):
+    variants = variants_of("im2col", {})
+    subject = Subject(name="aliased", size=(3, 12, 12), build=Aliased)
+    asked = ModelsAsked(subjects=[subject], variants=variants, seconds=0, compiled=False)
+    [row] = bench_models(asked, lambda *_: None)
+    assert "batch norm folding: its output differs" in row["unavailable"]
+    assert row["ratio"] > 0
+
+    def plain():
+        return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU())
+
+    subject = Subject(name="plain", size=(3, 12, 12), build=plain)
+    asked = ModelsAsked(subjects=[subject], variants=variants, seconds=0, compiled=False)
+    [row] = bench_models(asked, lambda *_: None)
+    assert row["ms/channels_last packed"] > 0
+    assert row["ratio"] > 0
+    convolve = im2col._convolve
+    monkeypatch.setattr(im2col, "_convolve", lambda *given: convolve(*given) * 1.01)
+    [row] = bench_models(asked, lambda *_: None)
+    assert row["ratio"] is None
+    assert row["reason"].startswith("its output differs from the network's own by ")
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_networks_of_every_operator_are_raced_or_it_is_said_why_not(operator):
+    def build():
+        network = torch.nn.Sequential(*[torch.nn.Conv3d(8, 8, 3, padding=1) for _ in range(3)])
+        swap(network, (8, 4, 8, 8), name="n", operator=(operator, {}))
+        return network
+
+    subject = Subject(name="n", size=(8, 4, 8, 8), build=build)
+    variants = variants_of("im2col", {})
+    asked = ModelsAsked(subjects=[subject], variants=variants, seconds=0, compiled=False)
+    [row] = bench_models(asked, lambda *_: None)
+    assert row["ratio"] or row["reason"].startswith("conv im2col replaces nothing in n: ")
+    assert ("ms/channels_last packed" in row) != ("cannot be traced: " in row["unavailable"])

@@ -51,5 +51,10 @@ def frozen(network: nn.Module, x: Tensor) -> Call:
 
     with config.patch(freezing=True, compile_threads=1), torch.no_grad():
         compiled = torch.compile(network.eval(), fullgraph=True)
-        compiled(x)
+        try:
+            compiled(x)
+        except Exception as error:  # of its many kinds, each a network that it cannot compile
+            said = str(error).strip().splitlines()
+            why = said[0] if said else type(error).__name__
+            raise UserError(f"torch.compile failed: {why}") from error
     return lambda: compiled(x)

@@ -1,23 +1,24 @@
 """`harness bench models`: whole networks, ours against eager and inductor-frozen PyTorch.
 
-A row is one network, direction and variant. Forward is inference, batch normalisation folded on
-both sides; inductor, which folds it itself, also fuses what follows a convolution. A step is a
-training step without its optimiser: forward and all gradients.
+A row is one network, direction and variant. Forward is inference: on both sides batch normalisation
+is folded, ReLUs are fused and weights packed, by us and by inductor. A step is a training step
+without its optimiser: forward and all gradients. Who computes another output is not in the race.
 """
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from harness.bench.alike import differing
 from harness.bench.compiled import frozen
-from harness.bench.contest import Row, contest
+from harness.bench.contest import Contest, Row, contest
 from harness.bench.counts import work_of
-from harness.bench.energy import energy
+from harness.bench.energy import Energy, energy
 from harness.bench.isolated import isolated
 from harness.bench.layers import channels_last
 from harness.bench.machine import Bench, bench
@@ -72,26 +73,7 @@ def bench_models(asked: ModelsAsked, progress: Progress) -> list[Row]:
 
 
 def _rows(subject: Subject, asked: ModelsAsked, how: Bench) -> list[Row]:
-    torch.manual_seed(0)
-    forward = asked.direction == "forward"
-    original = subject.build()
-    base, unfolded = folded(original) if forward else (original.train(), None)
-    x = torch.randn(asked.batch, *subject.size)
-    swaps = {
-        v.label: swapped(base, v, subject, fold=forward and unfolded is None)
-        for v in asked.variants
-    }
-    missing: dict[str, str] = {} if unfolded is None else {"batch norm folding": unfolded}
-    with torch.set_grad_enabled(not forward):
-        paths = _paths(base, subject, asked, x)
-        if asked.compiled and forward:
-            paths |= _frozen(original, subject, x, missing)
-        last = _last_input(x)
-        networks = {label: s.network for label, s in swaps.items() if s.network is not None}
-        ours = {label: _call(network, last, asked) for label, network in networks.items()}
-        raced = contest({asked.direction: paths}, ours, how, asked.seconds)
-        used = {label: energy(call, CPU) for label, call in ours.items()}
-
+    swaps, raced, missing, used = _raced(subject, asked, how)
     common: Row = {
         "network": subject.name,
         "direction": asked.direction,
@@ -116,6 +98,42 @@ def _rows(subject: Subject, asked: ModelsAsked, how: Bench) -> list[Row]:
             row |= isolated(memory_of, subject, asked, variant)
         rows.append(row)
     return rows
+
+
+def _raced(
+    subject: Subject, asked: ModelsAsked, how: Bench
+) -> tuple[dict[str, Swapped], Contest, dict[str, str], dict[str, Energy]]:
+    """Ours by label, their race, why a path is missing, the energy of one call of each of ours."""
+    torch.manual_seed(0)
+    forward = asked.direction == "forward"
+    original, x = subject.build(), torch.randn(asked.batch, *subject.size)
+    base, unfolded = folded(original, x) if forward else (original.train(), None)
+    last = _last_input(x)
+    example = last if forward and unfolded is None else None
+    swaps = {v.label: swapped(base, v, subject, example) for v in asked.variants}
+    missing: dict[str, str] = {} if unfolded is None else {"batch norm folding": unfolded}
+    with torch.set_grad_enabled(not forward):
+        paths = _paths(base, subject, asked, x)
+        if example is not None:
+            packed = fold_finishes(_last(base, subject), example)
+            paths["channels_last packed"] = _call(packed, last, asked)
+        if asked.compiled and forward:
+            paths |= _frozen(original, subject, x, missing)
+        ours = {
+            label: _call(s.network, last, asked)
+            for label, s in swaps.items()
+            if s.network is not None
+        }
+        wrong = differing(paths["contiguous"], paths | ours)
+        missing |= {name: why for name, why in wrong.items() if name in paths}
+        for label in wrong.keys() & swaps.keys():
+            swaps[label] = replace(swaps[label], network=None, reason=wrong[label])
+        paths, ours = (
+            {name: call for name, call in calls.items() if name not in wrong}
+            for calls in (paths, ours)
+        )
+        raced = contest({asked.direction: paths}, ours, how, asked.seconds)
+        return swaps, raced, missing, {label: energy(call, CPU) for label, call in ours.items()}
 
 
 def _paths(base: nn.Module, subject: Subject, asked: ModelsAsked, x: Tensor) -> dict[str, Call]:
@@ -144,11 +162,10 @@ def _frozen(
     return calls
 
 
-def swapped(base: nn.Module, variant: Variant, subject: Subject, *, fold: bool) -> Swapped:
+def swapped(base: nn.Module, variant: Variant, subject: Subject, example: Tensor | None) -> Swapped:
     """A copy of `base`, channels last, computed by the variant; a fallback is not timed as ours.
 
-    For inference what follows a convolution is folded into it, as compilers fold it, where the
-    network can be traced.
+    With an example of its input, what follows a convolution is folded into it, for inference.
     """
     network = _last(base, subject)
     kernel = str(ALGORITHMS[variant.algorithm](**variant.options).kernel)
@@ -159,7 +176,7 @@ def swapped(base: nn.Module, variant: Variant, subject: Subject, *, fold: bool) 
     choice = variant.algorithm, variant.options
     try:
         report = swap(network, subject.size, name=subject.name, algorithm=choice)
-        network = fold_finishes(network) if fold else network
+        network = network if example is None else fold_finishes(network, example)
     except UserError as error:
         return Swapped(network=None, about=about, reason=str(error))
     about |= {
@@ -186,9 +203,11 @@ def _call(network: nn.Module, x: Tensor, asked: ModelsAsked) -> Call:
         return partial(network.eval(), x)
     network.train()
 
-    def step() -> None:
+    def step() -> Tensor:
         network.zero_grad(set_to_none=True)
-        network(x).square().mean().backward()
+        y: Tensor = network(x)
+        y.square().mean().backward()
+        return y
 
     return step
 
@@ -200,11 +219,12 @@ def memory_of(subject: Subject, asked: ModelsAsked, variant: Variant | None) -> 
     give_back_freed_memory()
     torch.set_num_threads(asked.threads)
     forward = asked.direction == "forward"
-    network = _last(folded(subject.build())[0] if forward else subject.build(), subject)
+    x, network = torch.randn(asked.batch, *subject.size), subject.build()
+    network = _last(folded(network, x[:1])[0] if forward else network, subject)
     if variant is not None:
         choice = variant.algorithm, variant.options
         swap(network, subject.size, name=subject.name, algorithm=choice)
-    call = _call(network, _last_input(torch.randn(asked.batch, *subject.size)), asked)
+    call = _call(network, _last_input(x), asked)
     with torch.set_grad_enabled(not forward):
         extra = extra_mb(call)
     return {"memory_mb_peak": peak_mb(), "memory_mb_extra": extra}

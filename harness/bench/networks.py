@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 import torchvision
-from torch import nn
-from torch.fx.proxy import TraceError
+from torch import Tensor, nn
 
+from harness.bench.alike import differing
 from harness.bench.cost import directly
 from harness.config.experiment import Experiment, load_experiment
 from harness.config.options import check_options
@@ -99,11 +99,15 @@ def _side(experiment: Experiment) -> int:
     return experiment.data.clip.crop or experiment.data.resize or 64
 
 
-def folded(network: nn.Module) -> tuple[nn.Module, str | None]:
+def folded(network: nn.Module, example: Tensor) -> tuple[nn.Module, str | None]:
     """A copy for inference with batch normalisation folded into the convolutions before it, or a
     plain copy and why not.
     """
+    plain = deepcopy(network).eval()
     try:
-        return fold_norms(network), None
-    except TraceError as error:
-        return deepcopy(network).eval(), f"cannot be traced: {error}"
+        result = fold_norms(network)
+    except UserError as error:
+        return plain, str(error)
+    with torch.no_grad():  # torch.fx takes += for a sum that changes nothing in place
+        wrong = differing(partial(plain, example), {"folded": partial(result, example)})
+    return (plain, wrong["folded"]) if wrong else (result, None)

@@ -5,21 +5,27 @@ finish of a Winograd convolution. Compilers do the same around PyTorch's own con
 """
 
 import operator
+from collections import Counter
 from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.parametrize import is_parametrized
 
 from harness.convs.algorithms.winograd import WinogradConv2d, WinogradConv3d
+from harness.convs.packed import Packed, packs
+from harness.errors import UserError
 
 SUMS = (operator.add, operator.iadd, torch.add)
 RELUS = (torch.relu, nn.functional.relu)
-
-
 CONVS = (nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
+POOLS = (nn.AvgPool2d, nn.AvgPool3d, nn.MaxPool2d, nn.MaxPool3d)
+Modules = dict[str, nn.Module]
 
 
 class _Tracer(fx.Tracer):
@@ -29,30 +35,88 @@ class _Tracer(fx.Tracer):
         return isinstance(m, CONVS) or super().is_leaf_module(m, module_qualified_name)
 
 
+def _trace(network: nn.Module) -> fx.Graph:
+    """UserError for what torch.fx cannot follow, or would follow wrongly."""
+    for path, module in network.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks:  # a graph does not have them
+            raise UserError(f"cannot be traced: {path or 'the network'} has forward hooks")
+    try:
+        return _Tracer().trace(network)
+    except Exception as error:  # proxies fail in code of any kind, with errors of any kind
+        raise UserError(f"cannot be traced: {error}") from error
+
+
+def _foldable(network: nn.Module, graph: fx.Graph) -> Modules:
+    """Modules that are called once, under their only name, and whose parameters nobody else asks
+    for: what is changed in them changes nothing elsewhere. And those without any state.
+    """
+    calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
+    read = {str(node.target) for node in graph.nodes if node.op == "get_attr"}
+    names = Counter(module for _, module in network.named_modules(remove_duplicate=False))
+    return {
+        path: module
+        for path, module in network.named_modules()
+        if isinstance(module, nn.ReLU)
+        or (
+            calls[path] == names[module] == 1
+            and not is_parametrized(module)
+            and not any(name.startswith(f"{path}.") for name in read)
+        )
+    }
+
+
 def fold_norms(network: nn.Module) -> nn.Module:
-    """A copy in evaluation, its batch normalisations folded into the convolutions before them."""
+    """A copy in evaluation, its batch normalisations folded into the convolutions before them.
+
+    A convolution that is called more than once keeps its own. UserError: cannot be traced.
+    """
     network = deepcopy(network).eval()
-    graph, modules = _Tracer().trace(network), dict(network.named_modules())
+    graph = _trace(network)
+    modules = _foldable(network, graph)
     for node in list(graph.nodes):
-        conv: Any = node.args[0] if _calls(node, modules, NORMS) else None
+        if not _is_norm(node, modules):
+            continue
+        conv: Any = node.args[0]
         if _calls(conv, modules, CONVS) and len(conv.users) == 1:
-            fused = fuse_conv_bn_eval(modules[conv.target], modules[node.target])
+            norm: Any = modules[node.target]
+            fused: nn.Module = fuse_conv_bn_eval(modules[conv.target], norm)  # type: ignore[type-var]
             network.set_submodule(conv.target, fused)
+            modules[conv.target] = fused
             node.replace_all_uses_with(conv)
             graph.erase_node(node)
     graph.lint()
     return fx.GraphModule(network, graph)
 
 
-def _calls(node: Any, modules: dict[str, nn.Module], kinds: tuple[type[nn.Module], ...]) -> bool:
+def _calls(node: Any, modules: Modules, kinds: tuple[type[nn.Module], ...]) -> bool:
+    """Whether it gives one argument to a foldable module of these kinds."""
     called = isinstance(node, fx.Node) and node.op == "call_module"
-    return called and isinstance(modules[str(node.target)], kinds)
+    return (
+        called
+        and len(node.args) == 1
+        and not node.kwargs
+        and isinstance(modules.get(str(node.target)), kinds)
+    )
 
 
-def fold_finishes(network: nn.Module) -> nn.Module:
-    """The network, for evaluation, with sums and ReLUs moved into its Winograd convolutions."""
-    graph = _Tracer().trace(network)
-    modules = dict(network.named_modules())
+def _is_norm(node: Any, modules: Modules) -> bool:
+    if not _calls(node, modules, NORMS):
+        return False
+    norm: Any = modules[node.target]
+    return type(norm).forward is _BatchNorm.forward and norm.running_mean is not None
+
+
+def fold_finishes(network: nn.Module, example: Tensor | None = None) -> nn.Module:
+    """The network, for evaluation, with sums and ReLUs moved into its Winograd convolutions.
+
+    A sum is moved where both sides have one shape, as they have it for a batch `example`; without
+    one, sums stay. The modules of `network` are changed. UserError: cannot be traced.
+    """
+    graph = _trace(network)
+    modules = _foldable(network, graph)
+    if example is not None:
+        with torch.no_grad():
+            ShapeProp(fx.GraphModule(network, graph)).propagate(example)
     for node in list(graph.nodes):
         if _is_sum(node):
             _fold_sum(graph, node, modules)
@@ -68,53 +132,58 @@ def _is_sum(node: Any) -> bool:
     return called and len(node.args) == 2 and not node.kwargs
 
 
-def _is_relu(node: Any, modules: dict[str, nn.Module]) -> bool:
+def _is_relu(node: Any, modules: Modules) -> bool:
     if node.op == "call_module":
-        return isinstance(modules[str(node.target)], nn.ReLU)
+        return _calls(node, modules, (nn.ReLU,))
     method = node.op == "call_method" and node.target in ("relu", "relu_")
-    return method or (node.op == "call_function" and node.target in RELUS)
+    function = node.op == "call_function" and node.target in RELUS
+    return (method or function) and bool(node.args) and not set(node.kwargs) - {"inplace"}
 
 
-def _winograd(node: Any, modules: dict[str, nn.Module]) -> Any:
+def _winograd(node: Any, modules: Modules) -> Any:
     """The convolution behind a node that nothing else looks at, and that is not finished yet."""
-    if not _calls(node, modules, (WinogradConv2d, WinogradConv3d)) or len(node.users) != 1:
-        return None
-    module: Any = modules[str(node.target)]
-    return None if module.relu else module
+    kinds = (WinogradConv2d, WinogradConv3d)
+    called = isinstance(node, fx.Node) and node.op == "call_module" and len(node.users) == 1
+    module: Any = modules.get(str(node.target)) if called else None
+    return module if isinstance(module, kinds) and not module.relu else None
 
 
-def _fold_sum(graph: fx.Graph, node: Any, modules: dict[str, nn.Module]) -> None:
-    for ours, other in (node.args, node.args[::-1]):
-        free = _winograd(ours, modules) is not None and isinstance(ours, fx.Node)
-        if free and isinstance(other, fx.Node) and len(ours.args) == 1 and ours is not other:
+def _fold_sum(graph: fx.Graph, node: Any, modules: Modules) -> None:
+    left, right = node.args
+    pairs = [(left, right), (right, left)]
+    if node.target is operator.iadd:  # else what others see of the left side would not change
+        pairs = pairs[:1]
+    for ours, other in pairs:
+        free = _winograd(ours, modules) is not None and _calls(ours, modules, CONVS)
+        if free and _match(ours, other) and _undisturbed(ours, node, modules):
             with graph.inserting_before(node):  # where both of them are known
                 moved = graph.call_module(str(ours.target), (ours.args[0], other))
+            moved.meta = dict(node.meta)
             node.replace_all_uses_with(moved)
             graph.erase_node(node)
             graph.erase_node(ours)
             return
 
 
-class Packed(nn.Module):
-    """A convolution whose weights lie as oneDNN wants them, laid out once; its ReLU in one pass."""
-
-    def __init__(self, conv: nn.Conv2d | nn.Conv3d, relu: bool) -> None:
-        super().__init__()
-        self.geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
-        self.finish = "relu" if relu else "none"
-        layout = torch.channels_last if conv.weight.dim() == 4 else torch.channels_last_3d
-        weight = conv.weight.detach().contiguous(memory_format=layout)
-        self.weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.geometry)
-        self.bias = None if conv.bias is None else conv.bias.detach()
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self.weight, self.bias, *self.geometry, self.finish, [], ""
-        )
-        return y
+def _match(ours: fx.Node, other: Any) -> bool:
+    """Whether they are two maps of the same shape and type."""
+    if not isinstance(other, fx.Node) or other is ours or other.op == "get_attr":
+        return False
+    a, b = (node.meta.get("tensor_meta") for node in (ours, other))
+    if not (isinstance(a, TensorMetadata) and isinstance(b, TensorMetadata)):
+        return False
+    return (a.shape, a.dtype) == (b.shape, b.dtype)
 
 
-def _fold_relu(graph: fx.Graph, node: Any, modules: dict[str, nn.Module]) -> None:
+def _undisturbed(conv: fx.Node, until: fx.Node, modules: Modules) -> bool:
+    """Whether between two nodes there is only what certainly writes into nothing that is there."""
+    node = conv.next
+    while node is not until and _calls(node, modules, (*CONVS, *NORMS, *POOLS, nn.Identity)):
+        node = node.next
+    return node is until
+
+
+def _fold_relu(graph: fx.Graph, node: Any, modules: Modules) -> None:
     module = _winograd(node.args[0], modules)
     if module is not None:
         module.relu = True
@@ -122,21 +191,15 @@ def _fold_relu(graph: fx.Graph, node: Any, modules: dict[str, nn.Module]) -> Non
         graph.erase_node(node)
 
 
-def _is_plain(conv: Any) -> bool:
-    ordinary = isinstance(conv, CONVS) and type(conv).forward in (c.forward for c in CONVS)
-    return ordinary and not isinstance(conv.padding, str) and conv.padding_mode == "zeros"
-
-
-def _pack(graph: fx.Graph, network: nn.Module, modules: dict[str, Any]) -> None:
+def _pack(graph: fx.Graph, network: nn.Module, modules: Modules) -> None:
     """What PyTorch computes, as inductor's freezing leaves it."""
-    for node in graph.nodes:
-        conv: Any = modules.get(str(node.target)) if node.op == "call_module" else None
-        if not _is_plain(conv):
+    for node in list(graph.nodes):
+        if not (_calls(node, modules, CONVS) and packs(modules[str(node.target)])):
             continue
-        after = next(iter(node.users))
-        relu = len(node.users) == 1 and _is_relu(after, modules)
-        packed = Packed(conv, relu)
-        network.set_submodule(str(node.target), packed)
-        if relu:
+        after = next(iter(node.users), None)
+        relu = after is not None and len(node.users) == 1 and _is_relu(after, modules)
+        conv: Any = modules[str(node.target)]
+        network.set_submodule(str(node.target), Packed(conv, relu))
+        if relu and after is not None:
             after.replace_all_uses_with(node)
             graph.erase_node(after)

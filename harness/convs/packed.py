@@ -1,0 +1,38 @@
+"""PyTorch's own convolution as inductor's freezing leaves it, without a compiler."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def packs(conv: Any) -> bool:
+    """Whether it is PyTorch's own and oneDNN can express it."""
+    kinds = nn.Conv2d, nn.Conv3d
+    ordinary = isinstance(conv, kinds) and type(conv).forward in (c.forward for c in kinds)
+    if not ordinary or isinstance(conv.padding, str) or conv.padding_mode != "zeros":
+        return False
+    usable = torch.backends.mkldnn.is_available()
+    on_cpu = conv.weight.device.type == "cpu"
+    return usable and on_cpu and bool(conv.weight.dtype == torch.float32)
+
+
+class Packed(nn.Module):
+    """A convolution whose weights lie as oneDNN wants them, laid out once; its ReLU in one pass."""
+
+    def __init__(self, conv: nn.Conv2d | nn.Conv3d, relu: bool) -> None:
+        super().__init__()
+        self.geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
+        self.finish = "relu" if relu else "none"
+        layout = torch.channels_last if conv.weight.dim() == 4 else torch.channels_last_3d
+        weight = conv.weight.detach().contiguous(memory_format=layout)
+        self.weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.geometry)
+        self.bias = None if conv.bias is None else conv.bias.detach()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() == len(self.geometry[0]) + 1:
+            return self.forward(x.unsqueeze(0)).squeeze(0)
+        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, self.weight, self.bias, *self.geometry, self.finish, [], ""
+        )
+        return y
