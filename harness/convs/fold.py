@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrize import is_parametrized
 
-from harness.convs.algorithms.winograd import WinogradConv2d, WinogradConv3d
+from harness.convs.algorithms.winograd import WinogradConv2d, WinogradConv3d, freeze
 from harness.convs.packed import Packed, packs
 from harness.errors import UserError
 
@@ -110,7 +110,7 @@ def fold_finishes(network: nn.Module, example: Tensor | None = None) -> nn.Modul
     """The network, for evaluation, with sums and ReLUs moved into its Winograd convolutions.
 
     A sum is moved where both sides have one shape, as they have it for a batch `example`; without
-    one, sums stay. The modules of `network` are changed. UserError: cannot be traced.
+    one, sums stay. The modules of `network` are changed, and their weights frozen. UserError: cannot be traced.
     """
     graph = _trace(network)
     modules = _foldable(network, graph)
@@ -124,6 +124,7 @@ def fold_finishes(network: nn.Module, example: Tensor | None = None) -> nn.Modul
             _fold_relu(graph, node, modules)
     _pack(graph, network, modules)
     graph.lint()
+    freeze(network)
     return fx.GraphModule(network, graph)
 
 
