@@ -110,7 +110,7 @@ def fold_finishes(network: nn.Module, example: Tensor | None = None) -> nn.Modul
     """The network, for evaluation, with sums and ReLUs moved into its Winograd convolutions.
 
     A sum is moved where both sides have one shape, as they have it for a batch `example`; without
-    one, sums stay. The modules of `network` are changed, and their weights frozen. UserError: cannot be traced.
+    one, sums stay. Modules of `network` change, weights freeze. UserError: cannot be traced.
     """
     graph = _trace(network)
     modules = _foldable(network, graph)
