@@ -46,7 +46,7 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
         weights = find_weights(experiment, places)
     size = experiment.data.clip.crop or experiment.data.resize or 64
     with located(document, "model"):
-        with META:
+        with META, _countable():
             network = network_of(experiment, len(dataset.classes), size)
             clip = experiment.data.clip
             network(example(network.modalities, clip.segments, clip.frames, size, META, samples=2))
@@ -66,6 +66,19 @@ def _optimizer(experiment: Experiment, network: nn.Module) -> None:
         SCHEDULES[schedule.name](built, 10, **schedule.options)
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+@contextmanager
+def _countable() -> Iterator[None]:
+    """Sizes beyond what can be counted are the user's error; any other error is a bug."""
+    try:
+        yield
+    except (RuntimeError, TypeError) as error:
+        said = str(error).partition("\n")[0]
+        if "overflow" not in said.lower():
+            raise
+        where = [note for note in getattr(error, "__notes__", []) if note.startswith("model.")]
+        raise UserError(f"{(*where, 'model')[0]}: too large: {said}") from None
 
 
 @contextmanager

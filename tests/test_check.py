@@ -30,6 +30,20 @@ def test_what_can_run_passes(tmp_path):
         ),
         ("data.augment.mix={name: mixup, alfa: 1}", "did you mean 'alpha'?"),
         ("train.optimizer={name: adamw, lr: -1}", "train.optimizer: Invalid learning rate: -1"),
+        (
+            "model.temporal.backbone={name: tiny2d, width: 10000000000000}",
+            "--set model.temporal.backbone: model.temporal.backbone: too large: Storage size",
+        ),
+        (
+            f"model.spatial.backbone={{name: tiny2d, width: 1{'0' * 30}}}",
+            "model.spatial.backbone: too large: ",
+        ),
+        (f"model.head.grid=1{'0' * 30}", "model: too large: empty(): argument 'size'"),
+        (
+            "model.spatial.conv={name: volterra, rank: 10000000000000}",
+            "rank: 1 to 1024, for the form",
+        ),
+        (f"model.spatial.conv={{name: grouped, groups: 1{'0' * 20}}}", "64 channels in 1000000000"),
         ("data.augment.crop={name: multi_scale, places: 7}", "7 is not allowed; allowed: 13, 5"),
         ("data.augment.crop=randm", "no crop named 'randm'; did you mean 'random'?"),
         ("data.augment.crop={name: random_resized, scale: [0.5]}", "expected list of float"),
@@ -40,3 +54,12 @@ def test_what_cannot_is_one_line(tmp_path, override, message):
         checked(tmp_path, override)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_any_other_error_of_building_is_a_bug_and_keeps_its_traceback(tmp_path, monkeypatch):
+    def broken(*_args, **_options):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("harness.models.assembly.swap", broken)
+    with pytest.raises(RuntimeError, match="^mat1 and mat2"):
+        checked(tmp_path)

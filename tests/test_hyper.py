@@ -135,3 +135,5 @@ def test_what_it_refuses_and_why():
     for hidden in [(), (16, 0)]:
         with pytest.raises(UserError, match="hidden: needs one or more positive widths"):
             Hyper(hidden=hidden)
+    with pytest.raises(UserError, match="^hidden: widths up to 4096, got 100000000000$"):
+        Hyper(hidden=(16, 10**11))

@@ -8,6 +8,7 @@ from torch import nn
 
 from harness.backbones import BACKBONES
 from harness.convs.swap import dry_run, input_sizes, multiply_accumulates, swap
+from harness.errors import UserError
 
 
 def test_a_share_is_one_of_all_products_whoever_computes_them():
@@ -19,6 +20,18 @@ def test_a_share_is_one_of_all_products_whoever_computes_them():
     report = swap(network, (3, 6, 5), name="n", algorithm=("winograd", {}))
     conv, product = 27 * 4 * 30, 4 * 6 * 6 * 5
     assert report.share_algorithm == pytest.approx(conv / (conv + product))
+
+
+@pytest.mark.parametrize("order", ["sw", "sww", "wws", "swp", "swppp"])
+def test_what_replaces_nothing_says_why_for_most_layers_or_the_last(order):
+    """Strided, wide and pointwise: the tile that fits no kernel is the mistake."""
+    kinds = {"s": (3, (1, 2, 2)), "w": (3, 1), "p": (1, 1)}
+    convs = [nn.Conv3d(3, 3, kinds[k][0], kinds[k][1], padding=kinds[k][0] // 2) for k in order]
+    said = r"^conv winograd replaces nothing in n: tile \[2, 2\] for kernel \(3, 3, 3\)$"
+    with pytest.raises(UserError, match=said):
+        swap(
+            nn.Sequential(*convs), (3, 4, 9, 9), name="n", algorithm=("winograd", {"tile": [2, 2]})
+        )
 
 
 class Backwards(nn.Module):

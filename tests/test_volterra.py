@@ -185,7 +185,7 @@ def test_what_it_refuses_and_why(form, conv, reason):
     assert Volterra(form=form).refuses(conv) == reason
 
 
-@pytest.mark.parametrize("options", [{"rank": 0}, {"form": "full", "rank": 2}])
+@pytest.mark.parametrize("options", [{"rank": 0}, {"rank": 10**13}, {"form": "full", "rank": 2}])
 def test_a_rank_that_means_nothing_is_an_error(options):
     with pytest.raises(UserError, match="^rank: "):
         Volterra(**options)

@@ -1,7 +1,7 @@
 """Put an operator and an algorithm under a network that knows nothing of them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -146,8 +146,8 @@ def _apply(
     reasons = {path: f"{kind}: {why}" for path, why in refusals.items() if why is not None}
     new = {conv: method.replace(conv) for path, conv in convs.items() if path not in reasons}
     if not new:
-        why = next(iter(refusals.values()), "it has no convolutions")
-        raise UserError(f"conv {kind} replaces nothing in {name}: {why}")
+        why_not = _commonest({conv: refusals[path] for path, conv in convs.items()})
+        raise UserError(f"conv {kind} replaces nothing in {name}: {why_not}")
 
     macs = multiply_accumulates(network, size)
     for path, conv in convs.items():
@@ -157,6 +157,16 @@ def _apply(
         raise UserError(f"conv {kind} does not fit {name}: {why}")
     share = sum(macs[conv] for conv in new) / macs.total()
     return _Outcome(len(new), share, reasons, getattr(method, "kernel", ""))
+
+
+def _commonest(refusals: Mapping[Conv, str | None]) -> str:
+    """The reason of most layers, of the last ones in a tie: the first layer often is special.
+
+    Kernels of one tap are asked where there are no others.
+    """
+    wide = [why for conv, why in refusals.items() if max(conv.kernel_size) > 1]
+    counts = Counter(reversed(wide or list(refusals.values())))
+    return str(max(counts, key=counts.__getitem__, default="it has no convolutions"))
 
 
 def convolutions(network: nn.Module) -> dict[str, Conv]:

@@ -1,6 +1,7 @@
 """From names to a network: looks up, builds, swaps convolutions, refuses what does not fit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,15 +74,27 @@ def _stream(
             f"{name}.input: {spec.input!r} does not go with the {backbone.DIMENSIONS}-D backbone "
             f"{backbone_name!r}; it takes {' or '.join(fit)}"
         )
-    network = backbone(kind.channels(frames), **options)
-    report = swap(
-        network,
-        kind.size(frames, (size, size)),
-        name=backbone_name,
-        operator=spec.operator,
-        algorithm=spec.algorithm,
-    )
+    with _noted(f"model.{name}.backbone"):
+        network = backbone(kind.channels(frames), **options)
+    with _noted(f"model.{name}.conv"):
+        report = swap(
+            network,
+            kind.size(frames, (size, size)),
+            name=backbone_name,
+            operator=spec.operator,
+            algorithm=spec.algorithm,
+        )
     return Stream(network, kind, bound=bound), report
+
+
+@contextmanager
+def _noted(section: str) -> Iterator[None]:
+    """Errors from within carry the section of an experiment that they come from, as a note."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(section)
+        raise
 
 
 def _fusion(choice: Choice, streams: Mapping[str, Stream]) -> nn.Module:

@@ -26,6 +26,7 @@ from harness.convs.geometry import Conv, place, remade
 from harness.errors import UserError
 
 SLOPE = 0.1
+WIDEST = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,8 @@ class Hyper:
     def __post_init__(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
             raise UserError(f"hidden: needs one or more positive widths, got {list(self.hidden)}")
+        if max(self.hidden) > WIDEST:
+            raise UserError(f"hidden: widths up to {WIDEST}, got {max(self.hidden)}")
 
     def refuses(self, conv: Conv) -> str | None:
         return f"kernel {conv.kernel_size}" if max(conv.kernel_size) == 1 else None

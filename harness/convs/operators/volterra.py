@@ -25,6 +25,7 @@ from harness.convs.patches import Window
 from harness.errors import UserError
 
 GAIN, GATE = 0.01, 1e-4  # at the start: of Xavier's initialisation, and of the whole part
+LARGEST_RANK = 1024  # more than the values of most patches
 MOST_PRODUCTS = 4096  # of a patch in full; 3 channels of 3 x 3 x 3 make 3321
 
 
@@ -42,8 +43,10 @@ class Volterra:
     norm: Literal["batch", "none"] = "batch"
 
     def __post_init__(self) -> None:
-        if self.rank is not None and (self.form != "low_rank" or self.rank < 1):
-            raise UserError(f"rank: 1 or more, for the form low_rank; not {self.rank}, {self.form}")
+        fits = self.rank is None or (self.form == "low_rank" and 1 <= self.rank <= LARGEST_RANK)
+        if not fits:
+            allowed = f"1 to {LARGEST_RANK}, for the form low_rank"
+            raise UserError(f"rank: {allowed}; not {self.rank}, {self.form}")
 
     def refuses(self, conv: Conv) -> str | None:
         count = products(conv.weight[0].numel())
