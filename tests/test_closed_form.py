@@ -128,3 +128,17 @@ def test_a_module_that_does_not_say_how_it_multiplies_leaves_the_sum_unknown():
     assert products(Other(3, 4, 3), batch).computed is None
     Other.multiplications = lambda _, size: len(size)
     assert products(Other(3, 4, 3), batch).computed == 2
+
+
+def test_an_axis_of_one_value_takes_one_product_of_three():
+    conv = nn.Conv3d(2, 2, 3, padding=1, device="meta")
+    assert closed_form.winograd(conv, (1, 8, 8), (2, 4, 4)) == 4 * 12 * 12
+    assert closed_form.winograd(conv, (1, 1, 1), (2, 2, 2)) == 4 * 4**3  # none would be left
+
+
+def test_what_has_fallen_back_multiplies_directly():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
+    swap(network, (3, 8, 8), name="n", algorithm=("winograd", {"tile": 2}))
+    batch = torch.empty(1, 3, 8, 8, device="meta")
+    found = products(network, batch, directly=set(network.modules()))
+    assert found.computed == found.direct > products(network, batch).computed

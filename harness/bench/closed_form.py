@@ -43,6 +43,11 @@ class Extent:
             for tap in range(self.kernel)
         )
 
+    @property
+    def is_one(self) -> bool:
+        """Whether one value is seen by one tap."""
+        return self.length == self.outputs == 1
+
     def transformed(self, m: int) -> int:
         """Products of F(m, r) along this axis; for m = 1 those of direct sums, padding skipped."""
         return self.valid if m == 1 else -(-self.outputs // m) * (m + self.kernel - 1)
@@ -86,9 +91,14 @@ def valid(conv: Conv, size: Sequence[int]) -> int:
 
 
 def winograd(conv: Conv, size: Sequence[int], tile: Sequence[int]) -> int:
-    """Products of the transformed domain, for tiles of `tile` outputs ([frames,] rows, columns)."""
-    axes = extents(conv, size)
-    return _channels(conv) * prod(axis.transformed(m) for axis, m in zip(axes, tile, strict=True))
+    """Products of the transformed domain, for tiles of `tile` outputs ([frames,] rows, columns).
+
+    An axis of length one is summed directly, one tap of it, unless no other axis is transformed.
+    """
+    axes = list(zip(extents(conv, size), tile, strict=True))
+    if any(m > 1 and not axis.is_one for axis, m in axes):
+        axes = [(axis, 1 if axis.is_one else m) for axis, m in axes]
+    return _channels(conv) * prod(axis.transformed(m) for axis, m in axes)
 
 
 def reduction(m: int, r: int, dimensions: int) -> float:

@@ -60,8 +60,10 @@ class Problem:
 
 
 def bench_convs(asked: Asked, progress: Progress) -> list[Row]:
-    """A row for each layer, direction and variant."""
+    """A row for each layer, direction and variant; UserError for what this machine cannot hold."""
     torch.manual_seed(0)
+    for layer in asked.layers:
+        layer.must_fit(asked.batch)
     races = [(layer, direction) for layer in asked.layers for direction in asked.directions]
     rows: list[Row] = []
     with bench(asked.threads) as how:

@@ -5,26 +5,31 @@ what they hold for: dtype, memory layout, where energy comes from, what was not 
 """
 
 import json
+import os
+import platform
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from harness.bench.counts import Work, example, parameters, work
 from harness.bench.energy import energy
-from harness.bench.isolated import LostError, isolated
+from harness.bench.isolated import isolated
+from harness.bench.layout import layout_of
 from harness.bench.memory import extra_mb, give_back_freed_memory, peak_mb
 from harness.bench.products import products
 from harness.bench.timer import latency_ms, throughput
 from harness.config.experiment import Experiment
-from harness.config.schema import Component, plain
-from harness.convs.native.library import kernels
-from harness.files import digest, write_json
+from harness.config.schema import Component, components, plain
+from harness.files import digest, sha256_of, write_json
 from harness.models.build import network_of
 from harness.models.two_stream import TwoStream
-from harness.results.environment import commit, installed
+from harness.results.environment import cpu_model, installed
 
+PACKAGE = Path(__file__).parents[1]
 META = torch.device("meta")
 Memory = dict[str, float | None]
 
@@ -51,26 +56,28 @@ def cost_of(experiment: Experiment, network: TwoStream, size: int, known: Path) 
     p50, p90 = latency_ms(lambda: network(batch), first.device)
     with torch.inference_mode():
         used = energy(lambda: network(batch), first.device)
+        layout = layout_of(network, batch)
     counted = direct_work(experiment, network.classes, size)
-    multiplied = products(network, example(*shape, META)).computed
+    memory, unknown = memory_of(experiment, network, size, known)
     return Cost(
         values={
             "params": parameters(network),
             "macs": counted.macs,
             "flops": counted.flops,
-            "multiplications": multiplied,
+            "multiplications": multiplications(experiment, network, size),
             "latency_ms_p50": p50,
             "latency_ms_p90": p90,
             "samples_per_second": throughput(lambda: network(many), batch_size, first.device),
             "energy_j": used.joules,
-            **memory_of(experiment, network.classes, size, first.device, known),
+            **memory,
         },
         facts={
             "dtype": str(first.dtype).removeprefix("torch."),
-            "memory_format": "contiguous",
+            "memory_format": layout,
             "energy": used.source,
             "uncounted": counted.listed,
-        },
+        }
+        | ({} if unknown is None else {"memory": f"n/a: {unknown}"}),
     )
 
 
@@ -83,34 +90,92 @@ def directly(experiment: Experiment) -> Experiment:
     return direct
 
 
+def functions_alone(experiment: Experiment) -> Experiment:
+    """The same backbones with their own convolutions."""
+    own = directly(experiment)
+    for stream in (own.model.spatial, own.model.temporal):
+        if stream is not None:
+            stream.conv.operator = Component(name="standard")
+    return own
+
+
 def direct_work(experiment: Experiment, classes: int, size: int) -> Work:
     """Of the function, computed directly: on the meta device."""
-    clip = experiment.data.clip
-    with META:
-        network = network_of(directly(experiment), classes, size).eval()
-    batch = example(network.modalities, clip.segments, clip.frames, size, META)
+    network, batch = _on_meta(directly(experiment), classes, size)
     return work(lambda: network(batch))
 
 
-def memory_of(
-    experiment: Experiment, classes: int, size: int, device: torch.device, known: Path
-) -> Memory:
-    """Of one call on one sample, in MB of 10^6 bytes: on a GPU what torch allocated there, else in
-    a process of its own. None where that process was lost, for lack of memory most likely.
+def _on_meta(experiment: Experiment, classes: int, size: int) -> tuple[TwoStream, Any]:
+    """The network and a sample for it."""
+    clip = experiment.data.clip
+    with META:
+        network = network_of(experiment, classes, size).eval()
+    return network, example(network.modalities, clip.segments, clip.frames, size, META)
+
+
+def multiplications(experiment: Experiment, network: TwoStream, size: int) -> int | None:
+    """Of all convolutions, as they are computed where the network is; None where an operator
+    multiplies in something that is no convolution.
     """
-    asked = (classes, size, str(device), torch.get_num_threads())
-    network = plain(experiment.model), plain(experiment.data.clip), experiment.data.flow.bound
-    code = installed("torch"), commit(), kernels().instruction_set
-    path = known / f"{digest([asked, network, code])}.json"
-    if path.is_file():
-        found: Memory = json.loads(path.read_text(encoding="utf-8"))
-        return found
+
+    def outside(experiment: Experiment) -> int:
+        direct, batch = _on_meta(experiment, network.classes, size)
+        return work(lambda: direct(batch)).macs - products(direct, batch).direct
+
+    if outside(directly(experiment)) != outside(functions_alone(experiment)):
+        return None
+    clip, on_cpu = experiment.data.clip, next(network.parameters()).device.type == "cpu"
+    fallen_back = {
+        module
+        for name, report in network.reports.items()
+        if on_cpu and report.kernel == "fallback"
+        for module in network.streams[name].modules()
+    }
+    batch = example(network.modalities, clip.segments, clip.frames, size, META)
+    return products(network, batch, directly=fallen_back).computed
+
+
+def memory_of(
+    experiment: Experiment, network: TwoStream, size: int, known: Path
+) -> tuple[Memory, str | None]:
+    """Of one call on one sample, in MB of 10^6 bytes: on a GPU what torch allocated there, else in
+    a process of its own. None, with the reason, where it cannot be measured: this comes after a
+    training, whose record must not be lost for it.
+    """
+    device = next(network.parameters()).device
+    asked = (network.classes, size, str(device), torch.get_num_threads())
     try:
+        path = known / f"{digest([asked, *_determined_by(experiment, network, device.type)])}.json"
+        if path.is_file():
+            found: Memory = json.loads(path.read_text(encoding="utf-8"))
+            return found, None
         measured = isolated(_memory, experiment, *asked)
-    except LostError:
-        return {"memory_mb_peak": None, "memory_mb_extra": None}
-    write_json(path, measured)
-    return measured
+        write_json(path, measured)
+        return measured, None
+    except Exception as error:  # torch's lack of memory is a RuntimeError like many others
+        said = str(error).strip().splitlines()
+        why = said[0] if said else type(error).__name__
+        return {"memory_mb_peak": None, "memory_mb_extra": None}, why
+
+
+def _determined_by(experiment: Experiment, network: TwoStream, device: str) -> list[Any]:
+    """What the memory depends on: the network, the machine and all code, ours by its content."""
+    packages = ("twostream-harness", "torch", "torchvision")
+    return [
+        [plain(experiment.model), plain(experiment.data.clip), experiment.data.flow.bound],
+        {stream: report.label_on(device) for stream, report in network.reports.items()},
+        os.environ.get("HARNESS_NATIVE"),
+        [[*path, table.revision(part.name)] for path, table, part in components(experiment)],
+        [cpu_model(), platform.python_version(), *(installed(name) for name in packages)],
+        _code(),
+    ]
+
+
+@cache
+def _code() -> str:
+    """The sha256 of this package's sources, in a repository or installed, committed or not."""
+    files = (p for end in ("py", "cpp", "h") for p in PACKAGE.rglob(f"*.{end}"))
+    return digest([[str(p.relative_to(PACKAGE)), sha256_of(p)] for p in sorted(files)])
 
 
 def _memory(experiment: Experiment, classes: int, size: int, device: str, threads: int) -> Memory:

@@ -76,6 +76,22 @@ def work_of(build: Callable[[], nn.Module], size: Sequence[int]) -> dict[str, in
     }
 
 
+def values_of(build: Callable[[], nn.Module], size: Sequence[int]) -> int:
+    """In the input of a network, in both layouts, and in its largest map, for one sample."""
+    sizes = [0]
+
+    def note(_module: nn.Module, _inputs: Any, y: Any) -> None:
+        sizes.append(y.numel() if isinstance(y, Tensor) else 0)
+
+    with torch.device("meta"):
+        network, x = build().eval(), torch.empty(1, *size)
+    for module in network.modules():
+        module.register_forward_hook(note)
+    with torch.no_grad():
+        network(x)
+    return 2 * x.numel() + max(sizes)
+
+
 def example(
     modalities: dict[str, int],
     segments: int,

@@ -9,11 +9,13 @@ left, two of whose three temporal taps fall on padding: it is listed apart and i
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from harness.bench.memory import must_fit
 from harness.convs.geometry import Conv
 from harness.errors import UserError
 from harness.registry import hint
@@ -35,6 +37,12 @@ class Layer:
     def name(self) -> str:
         name = times((self.channels, *self.size))
         return name if set(self.kernel) == {3} else f"{name}/{times(self.kernel)}"
+
+    def must_fit(self, batch: int) -> None:
+        """UserError if weights, input and output cannot be in memory."""
+        weights = self.channels**2 * prod(self.kernel)
+        maps = 2 * batch * self.channels * prod(self.size)
+        must_fit(f"--layers {self.name} --batch {batch}", weights + maps)
 
     def posed(self, batch: int) -> tuple[Conv, Tensor]:
         """Its convolution without bias and `batch` inputs, both channels last.

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from harness.bench.race import Clock
+from harness.errors import UserError
 from harness.results.environment import commit, cpu_model, installed
 
 BUSY = 0.15  # cores that others may use before wall time is not trusted
@@ -50,8 +51,14 @@ class Bench:
 
 @contextmanager
 def bench(threads: int) -> Iterator[Bench]:
-    """`threads` torch threads; of one, its own CPU time on a core of its own where possible."""
+    """`threads` torch threads; of one, its own CPU time on a core of its own where possible.
+
+    UserError for more threads than there are cores for them.
+    """
     before, may = torch.get_num_threads(), _allowed()
+    cores = len(may) or os.cpu_count() or 1
+    if threads > cores:
+        raise UserError(f"--threads {threads}: this process may use {cores} cores")
     _keep_freed_memory()
     torch.set_num_threads(threads)
     core = max(may) if threads == 1 and may else None

@@ -1,4 +1,4 @@
-"""Peak memory: of this process, and of one call above what is there before it."""
+"""Peak memory: of this process, and of one call above what is there before it; and enough of it."""
 
 import ctypes
 import resource
@@ -6,9 +6,18 @@ import sys
 from pathlib import Path
 
 from harness.bench.race import Call
+from harness.data.space import memory
+from harness.errors import UserError
 
 MMAP_THRESHOLD = -3  # glibc's mallopt
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def must_fit(what: str, values: int) -> None:
+    """UserError if so many float32 values are more than memory holds."""
+    if 4 * values > memory():
+        needed, there = (f"{size / 1e9:,.0f} GB" for size in (4 * values, memory()))
+        raise UserError(f"{what} needs at least {needed} of memory; here are {there}")
 
 
 def peak_mb() -> float:

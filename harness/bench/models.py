@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from harness.bench.alike import differing
 from harness.bench.compiled import frozen
 from harness.bench.contest import Contest, Row, contest
-from harness.bench.counts import work_of
+from harness.bench.counts import values_of, work_of
 from harness.bench.energy import Energy, energy
 from harness.bench.isolated import isolated
 from harness.bench.layers import channels_last
 from harness.bench.machine import Bench, bench
-from harness.bench.memory import extra_mb, give_back_freed_memory, peak_mb
+from harness.bench.memory import extra_mb, give_back_freed_memory, must_fit, peak_mb
 from harness.bench.networks import Subject, folded
 from harness.bench.onednn import by_onednn
 from harness.bench.ours import Variant
@@ -60,7 +60,10 @@ class Swapped:
 
 
 def bench_models(asked: ModelsAsked, progress: Progress) -> list[Row]:
-    """A row for each network and variant."""
+    """A row for each network and variant; UserError for what this machine cannot hold."""
+    for subject in asked.subjects:
+        values = asked.batch * values_of(subject.build, subject.size)
+        must_fit(f"{subject.name} --batch {asked.batch}", values)
     rows: list[Row] = []
     total = len(asked.subjects)
     with bench(asked.threads) as how:

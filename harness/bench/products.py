@@ -6,7 +6,7 @@ transformed domain where a module has a `tile`, else what its `multiplications(s
 sample. A module that says nothing leaves the sum unknown: None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -27,10 +27,13 @@ class Products:
     computed: int | None
 
 
-def products(network: nn.Module, batch: Any) -> Products:
-    """Of one call on a batch on the meta device: nothing is computed."""
+def products(network: nn.Module, batch: Any, *, directly: Collection[nn.Module] = ()) -> Products:
+    """Of one call on a batch on the meta device: nothing is computed.
+
+    `directly`: modules whose algorithm has fallen back to ordinary convolutions.
+    """
     direct, valid, computed = 0, 0, list[int | None]()
-    ordinary = set(convolutions(network).values())
+    ordinary = {*convolutions(network).values(), *directly}
 
     def count(module: Any, inputs: tuple[Tensor, ...], _: Tensor) -> None:
         nonlocal direct, valid
