@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from harness.convs.algorithms import reference, winograd_ops
 from harness.convs.algorithms.tiles import Tile, is_native, suits, tile_of
-from harness.convs.geometry import Conv, like
+from harness.convs.geometry import Conv, like, must_fit
 from harness.convs.native.library import library
 from harness.convs.native.prepared import Prepared
 from harness.convs.native.winograd import Finish
@@ -194,13 +194,9 @@ def _followed() -> bool:
 
 
 def _must_fit(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> None:
-    """Native code reads what it is told to: TypeError or ValueError for what is not there."""
+    """TypeError or ValueError for what is not there: a residual is read as an input is."""
+    must_fit(conv, x)
     axes = len(conv.kernel_size)
-    if not x.is_floating_point():
-        raise TypeError(f"expected floating-point numbers, got {x.dtype}")
-    if x.dim() not in (axes + 1, axes + 2) or x.shape[-axes - 1] != conv.in_channels:
-        expected = f"{conv.in_channels} channels and {axes} axes, with or without a batch"
-        raise ValueError(f"expected {expected}, got {tuple(x.shape)}")
     if residual is not None:
         outputs = winograd_ops.lengths(x.shape[-axes:], conv.kernel_size, _padding(conv))
         size = (*x.shape[: -axes - 1], conv.out_channels, *outputs)

@@ -63,7 +63,8 @@ def convolve(
     `transformed` is what `transform` made of the weights; `finish` has its residual as maps.
     """
     outputs = lengths(x.shape[2:], weight.shape[2:], padding)
-    y = torch.empty([len(x), len(weight), *outputs], memory_format=_layout(x))
+    maps = [len(x), len(weight), *outputs]
+    y = torch.empty(maps, dtype=torch.float32, device="cpu", memory_format=_layout(x))
     if y.numel():
         axes = _axes_of(x, outputs, weight, padding, tile)
         if finish.residual is not None:

@@ -149,7 +149,7 @@ def transform(layer: Layer, weight: Tensor) -> Tensor:
     """The weights as `forward` takes them; they serve inputs of any size and batch."""
     anywhere = _shape(layer, (0,) * 4, (0,) * 4)
     size = _native().harness_winograd_size(_triple(layer.tile), byref(anywhere))
-    transformed = torch.empty(size)
+    transformed = torch.empty(size, dtype=torch.float32, device="cpu")
     done = _native().harness_winograd_weights(
         _triple(layer.tile),
         byref(anywhere),
