@@ -81,22 +81,15 @@ def cost_of(experiment: Experiment, network: TwoStream, size: int, known: Path) 
     )
 
 
-def directly(experiment: Experiment) -> Experiment:
-    """The same functions with no algorithm swapped in."""
+def directly(experiment: Experiment, *, operators: bool = True) -> Experiment:
+    """The same functions with no algorithm swapped in; without operators, the backbones' own."""
     direct = deepcopy(experiment)
     for stream in (direct.model.spatial, direct.model.temporal):
         if stream is not None:
             stream.conv.algorithm = Component(name="standard")
+            if not operators:
+                stream.conv.operator = Component(name="standard")
     return direct
-
-
-def functions_alone(experiment: Experiment) -> Experiment:
-    """The same backbones with their own convolutions."""
-    own = directly(experiment)
-    for stream in (own.model.spatial, own.model.temporal):
-        if stream is not None:
-            stream.conv.operator = Component(name="standard")
-    return own
 
 
 def direct_work(experiment: Experiment, classes: int, size: int) -> Work:
@@ -122,7 +115,7 @@ def multiplications(experiment: Experiment, network: TwoStream, size: int) -> in
         direct, batch = _on_meta(experiment, network.classes, size)
         return work(lambda: direct(batch)).macs - products(direct, batch).direct
 
-    if outside(directly(experiment)) != outside(functions_alone(experiment)):
+    if outside(directly(experiment)) != outside(directly(experiment, operators=False)):
         return None
     clip, on_cpu = experiment.data.clip, next(network.parameters()).device.type == "cpu"
     fallen_back = {
