@@ -31,6 +31,7 @@ class BuildKernels(build_py):
 
     def run(self):
         super().run()
+        self.distribution.kernels = []
         if self.editable_mode:
             return
         target = Path(self.build_lib, BUILT.relative_to(PACKAGE))
@@ -53,7 +54,7 @@ class PlatformWheel(bdist_wheel):
     """For any Python, and for this platform alone if there are kernels in it."""
 
     def get_tag(self):
-        self.root_is_pure = not self.distribution.kernels
+        self.root_is_pure = not getattr(self.distribution, "kernels", [])
         _, _, platform = super().get_tag()
         return "py3", "none", platform
 
