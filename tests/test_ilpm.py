@@ -183,7 +183,7 @@ def test_a_copy_has_weights_of_its_own(native):
     assert list(new.state_dict()) == ["weight", "bias"]
 
 
-def test_what_is_kept_is_that_of_one_parameter():
+def test_what_is_kept_is_that_of_one_parameter(native):
     weight, prepared = nn.Parameter(torch.zeros(70, 3, 2)), Prepared()
     assert prepared.get(weight, lambda: torch.tensor(1)) == 1
     assert prepared.get(weight, lambda: torch.tensor(2)) == 1
