@@ -39,16 +39,6 @@ INLINE void store_first(float* to, Vec value, int count) {
   std::memcpy(to, &value, count * sizeof(float));
 }
 
-// Past the caches: for what is written once and is larger than they are. `to` is aligned.
-INLINE void store_streaming(float* to, Vec value) {
-#if defined(__AVX512F__)
-  _mm512_stream_ps(to, (__m512)value);
-#else
-  _mm256_stream_ps(to, (__m256)value);
-#endif
-}
-INLINE void finish_streaming() { _mm_sfence(); }
-
 // The lanes of a and b that one stage of a transpose gathers into a row, and into its partner.
 template <int STEP, bool SECOND, int... LANE>
 INLINE Vec interleave(Vec a, Vec b, std::integer_sequence<int, LANE...>) {

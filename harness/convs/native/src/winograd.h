@@ -13,8 +13,6 @@
 // "Taps" are those of axis 0 where it is not transformed but has a kernel all the same: on two or
 // three frames that costs no more products than a transform, and far fewer additions.
 #pragma once
-#include <vector>
-
 #include "parallel.h"
 #include "products.h"
 #include "transforms.h"
