@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from winograd_cases import needs_native
 
-from harness.convs.algorithms import winograd_ops
+from harness.convs.algorithms import winograd_calls
 from harness.convs.algorithms.winograd import Winograd, freeze
 
 pytestmark = needs_native
@@ -18,13 +18,13 @@ pytestmark = needs_native
 @pytest.fixture
 def made(monkeypatch):
     """The tiles of the transforms of weights, as they are made."""
-    tiles, transform = [], winograd_ops.transform
+    tiles, transform = [], winograd_calls.transform
 
     def spy(x, weight, padding, tile):
         tiles.append(tile)
         return transform(x, weight, padding, tile)
 
-    monkeypatch.setattr(winograd_ops, "transform", spy)
+    monkeypatch.setattr(winograd_calls, "transform", spy)
     return tiles
 
 

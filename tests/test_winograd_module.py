@@ -9,7 +9,7 @@ from torchvision.models import resnet18
 from torchvision.models.video import r3d_18
 from winograd_cases import needs_native
 
-from harness.convs.algorithms import winograd_ops
+from harness.convs.algorithms import winograd_calls
 from harness.convs.algorithms.winograd import (
     Winograd,
     WinogradConv2d,
@@ -165,7 +165,7 @@ def test_functional_transforms_see_the_reference():
 
 def test_without_native_code_it_is_pytorchs_own_and_says_so(monkeypatch):
     monkeypatch.setenv("HARNESS_NATIVE", "off")
-    monkeypatch.setattr(winograd_ops, "convolve", None)
+    monkeypatch.setattr(winograd_calls, "convolve", None)
     conv = nn.Conv3d(3, 4, 3, padding=1)
     network, x = nn.Sequential(conv), torch.randn(2, 3, 4, 6, 6)
     report = swap(network, x.shape[1:], name="n", algorithm=("winograd", {}))

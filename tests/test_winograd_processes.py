@@ -106,8 +106,8 @@ def test_a_child_of_a_process_that_used_threads_computes():
     x = torch.randn(2, 32, 28, 28).contiguous(memory_format=torch.channels_last)
 
     def alone():  # without what PyTorch itself would do by its pool
-        from harness.convs.algorithms import winograd_ops
-        return winograd_ops.convolve(x, new.weight, (1, 1), (4, 4))
+        from harness.convs.algorithms import winograd_calls
+        return winograd_calls.convolve(x, new.weight, (1, 1), (4, 4))
     expected = alone().numpy().tobytes()
     assert len(os.listdir("/proc/self/task")) > 1
     child = os.fork()
@@ -151,17 +151,17 @@ def test_memory_that_there_is_not_is_an_error(monkeypatch):
     monkeypatch.setenv("MALLOC_ARENA_MAX", "1")  # no thread has address space in store
     program = """
     import resource
-    from harness.convs.algorithms import winograd_ops
+    from harness.convs.algorithms import winograd_calls
     x, weight = torch.randn(2, 64, 40, 40), torch.randn(64, 64, 3, 3)
     x = x.contiguous(memory_format=torch.channels_last)
-    winograd_ops.convolve(x, weight, (1, 1), (2, 2))  # starts the other thread
+    winograd_calls.convolve(x, weight, (1, 1), (2, 2))  # starts the other thread
     torch.set_num_threads(1)
-    winograd_ops.convolve(x, weight, (1, 1), (4, 4))  # this thread has its memory; that one not
+    winograd_calls.convolve(x, weight, (1, 1), (4, 4))  # this thread has its memory; that one not
     torch.set_num_threads(2)
     used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + 3 * 2**19,) * 2)
     try:
-        winograd_ops.convolve(x, weight, (1, 1), (4, 4))
+        winograd_calls.convolve(x, weight, (1, 1), (4, 4))
     except (MemoryError, RuntimeError) as error:
         print(type(error).__name__)
     """

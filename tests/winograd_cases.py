@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from harness.convs.algorithms.winograd import Winograd
+from harness.convs.algorithms.winograd_calls import forget_plans
 from harness.convs.native import winograd as native
 from harness.convs.native.library import unavailable
 
@@ -135,10 +136,13 @@ def as_scheduled(case):
     with pytest.MonkeyPatch.context() as patch, threads(case.threads):
         if case.schedule is not None:
             tiles, by_panels = case.schedule
-            chosen = native._Schedule(tiles, by_panels, case.threads)
-            patch.setattr(native, "_forward_schedule", lambda *_: chosen)
-            patch.setattr(native, "_gradient_schedule", lambda *_: chosen)
+            chosen = native.Schedule(tiles, by_panels, case.threads)
+            patch.setattr(native, "forward_schedule", lambda *_, **__: chosen)
+            patch.setattr(native, "gradient_schedule", lambda *_: chosen)
+            forget_plans()
         yield
+    if case.schedule is not None:
+        forget_plans()
 
 
 def errors(ours: Sequence, theirs: Sequence, scales: Sequence) -> list[float]:

@@ -14,6 +14,7 @@ copy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from harness.convs.algorithms import reference, winograd_ops
+from harness.convs.algorithms import reference, winograd_calls, winograd_ops
 from harness.convs.algorithms.tiles import Tile, is_native, suits, tile_of
 from harness.convs.geometry import Conv, like, must_fit
 from harness.convs.native.library import library
@@ -86,7 +87,7 @@ class Winograd:
         return next((why for size in sizes if (why := self._too_small(conv, size))), None)
 
     def _too_small(self, conv: Conv, size: tuple[int, ...]) -> str | None:
-        outputs = winograd_ops.lengths(size, conv.kernel_size, _padding(conv))
+        outputs = winograd_calls.lengths(size, conv.kernel_size, _padding(conv))
         along = [n for n, r in zip(outputs, conv.kernel_size, strict=True) if r > 1]
         small = self.tile == "auto" and max(along) < SMALLEST
         return f"a map of {' x '.join(map(str, outputs))}" if small else None
@@ -198,20 +199,10 @@ def _must_fit(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> None:
     must_fit(conv, x)
     axes = len(conv.kernel_size)
     if residual is not None:
-        outputs = winograd_ops.lengths(x.shape[-axes:], conv.kernel_size, _padding(conv))
+        outputs = winograd_calls.lengths(x.shape[-axes:], conv.kernel_size, _padding(conv))
         size = (*x.shape[: -axes - 1], conv.out_channels, *outputs)
         if residual.shape != size:
             raise ValueError(f"expected a residual of {size}, got {tuple(residual.shape)}")
-
-
-def _recorded(x: Tensor) -> bool:
-    """Whether calls are watched or not even made: then they go through PyTorch's dispatcher."""
-    return (
-        torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
-        or type(x) not in (Tensor, nn.Parameter)
-        or torch._C._len_torch_dispatch_stack() > 0
-    )
 
 
 def _fallback(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
@@ -227,52 +218,63 @@ def _fallback(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
 def _single(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
     """In float32, whatever autocast says: half precision loses the digits of the transforms."""
     weight, bias = conv.weight, conv.bias
-    tracked = torch.is_grad_enabled() and any(
-        t is not None and t.requires_grad for t in (x, weight, bias, residual)
+    padding, tile = _padding(conv), _tile(conv.tile, conv, x.shape)
+    tracked = torch.is_grad_enabled() and (
+        x.requires_grad
+        or weight.requires_grad
+        or (bias is not None and bias.requires_grad)
+        or (residual is not None and residual.requires_grad)
     )
-    with without_autocast(x.device):
-        if tracked or _recorded(x):
-            y = winograd_ops.winograd(
-                x.float(), weight.float(), _padding(conv), _tile(conv.tile, conv, x.shape)
-            )
+    if not (tracked or winograd_ops.recorded(x)):
+        y = _at_once(conv, x.float(), residual, padding, tile)
+    else:
+        with without_autocast(x.device):
+            y = winograd_ops.winograd(x.float(), weight.float(), padding, tile)
             y = y if bias is None else y + bias.float().view(-1, *[1] * len(conv.kernel_size))
             y = y if residual is None else y + residual
             y = y.relu() if conv.relu else y
-        else:
-            y = _at_once(conv, x.float(), weight.float(), residual)
     return _laid_out(y.to(x.dtype), x, weight)
 
 
-def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | None) -> Tensor:
+def _at_once(
+    conv: WinogradConv, x: Tensor, residual: Tensor | None, padding: Tile, tile: Tile
+) -> Tensor:
     """Without gradients: nothing is dispatched, and the weights are transformed only once."""
-    padding, tile = _padding(conv), _tile(conv.tile, conv, x.shape)
+    weight, bias = conv.weight.float(), conv.bias
     made = None
     if not conv.training and isinstance(weight, nn.Parameter):
         kept = conv.prepared.setdefault((tile, _ones(x)), Prepared())
         made = kept.get(
             weight,
-            lambda: winograd_ops.transform(x, weight.detach(), padding, tile),
+            lambda: winograd_calls.transform(x, weight.detach(), padding, tile),
             frozen=conv.frozen,
         )
-    return winograd_ops.convolve(
+    return winograd_calls.convolve(
         x,
-        weight.detach(),
+        weight,
         padding,
         tile,
         transformed=made,
         finish=Finish(
-            bias=None if conv.bias is None else conv.bias.float().contiguous(),
-            residual=None if residual is None else residual.float(),
-            relu=conv.relu,
+            None if bias is None else bias.float().contiguous(),
+            None if residual is None else residual.float(),
+            conv.relu,
         ),
     )
 
 
 def _tile(wish: str | int | Sequence[int], conv: Conv, shape: Sequence[int]) -> Tile:
-    kernel = tuple(conv.kernel_size)
-    outputs = winograd_ops.lengths(tuple(shape[2:]), kernel, _padding(conv))
     fixed = wish if isinstance(wish, str | int) else tuple(wish)
-    return tile_of(fixed, kernel, outputs, conv.in_channels * conv.out_channels, shape[0])
+    weights = conv.in_channels * conv.out_channels
+    return _tile_for(fixed, tuple(conv.kernel_size), _padding(conv), tuple(shape), weights)
+
+
+@lru_cache(maxsize=winograd_calls.SIGNATURES)
+def _tile_for(
+    wish: str | int | Tile, kernel: Tile, padding: Tile, shape: Tile, weights: int
+) -> Tile:
+    outputs = winograd_calls.lengths(shape[2:], kernel, padding)
+    return tile_of(wish, kernel, outputs, weights, shape[0])
 
 
 def _channels_last(x: Tensor) -> torch.memory_format:
@@ -285,4 +287,5 @@ def _laid_out(y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _ones(x: Tensor) -> tuple[bool, ...]:
-    return tuple(n == 1 for n in x.shape[2:])
+    """The axes of length one: of their kernels only the middle tap is transformed."""
+    return tuple([n == 1 for n in x.shape[2:]])

@@ -9,9 +9,9 @@ import ctypes
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_int, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -44,11 +44,9 @@ class _Kernel(Structure):
     ]
 
 
-class _Weights(Structure):
-    _fields_ = [("raw", c_void_p), ("kernel", _Kernel), ("transformed", c_void_p)]
+class Schedule(Structure):
+    """Tiles of a block, and whether threads share output channels rather than blocks."""
 
-
-class _Schedule(Structure):
     _fields_ = [("tiles", c_int64), ("by_panels", c_int32), ("threads", c_int32)]
 
 
@@ -59,10 +57,10 @@ def _native() -> ctypes.CDLL:
     layer: list[Any] = [c_int64 * 3, POINTER(_Shape)]
     native.harness_winograd_size.argtypes = layer
     native.harness_winograd_size.restype = c_int64
-    task: list[Any] = [*layer, POINTER(_Schedule)]
+    task: list[Any] = [*layer, POINTER(Schedule)]
     finish: list[Any] = [c_void_p, c_void_p, c_int]  # bias, residual, ReLU
     native.harness_winograd_forward.argtypes = [
-        *task, c_void_p, POINTER(_Weights), c_void_p, *finish
+        *task, POINTER(_Kernel), c_void_p, c_void_p, c_void_p, c_void_p, *finish
     ]  # fmt: skip
     native.harness_winograd_weights.argtypes = [
         *layer, POINTER(_Kernel), c_void_p, c_void_p, c_int
@@ -103,40 +101,77 @@ class Layer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finish:
-    """What `forward` does to its sums while they are in registers; the residual lies as y does."""
+class Taps:
+    """Where the weights stand in memory: the first, in bytes, and strides in floats."""
+
+    first: int
+    filter_stride: int
+    channel_stride: int
+    tap_stride: tuple[int, int, int]
+
+
+class Call:
+    """All of a call but its tensors, as ctypes wants it: made once, used at every step.
+
+    `in_stride` and `out_stride` are those of the batch and the three axes, in floats.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        schedule: Schedule,
+        in_stride: Sequence[int],
+        out_stride: Sequence[int],
+        taps: Taps,
+    ) -> None:
+        self.first = taps.first
+        self.threads = schedule.threads
+        kernel = _Kernel(taps.filter_stride, taps.channel_stride, _numbers(taps.tap_stride))
+        shape = _Shape(
+            layer.batch,
+            _numbers(layer.inputs),
+            _numbers(layer.outputs),
+            _numbers(layer.padding),
+            layer.channels,
+            layer.filters,
+            _numbers(in_stride),
+            _numbers(out_stride),
+            layer.taps,
+        )
+        self.of_layer = _numbers(layer.tile), byref(shape)
+        self.of_task = *self.of_layer, byref(schedule), byref(kernel)
+        self.kernel = byref(kernel)
+
+
+class Finish(NamedTuple):
+    """What happens to the sums of `forward` while they are in registers, in this order.
+
+    Both are added, and then the ReLU is taken; the residual lies as the output does.
+    """
 
     bias: Tensor | None = None
     residual: Tensor | None = None
     relu: bool = False
 
 
+NOTHING = Finish()
+
+
 def forward(
-    layer: Layer,
+    call: Call,
     x: Tensor,
     weight: Tensor,
     y: Tensor,
     *,
-    backwards: bool = False,
     transformed: Tensor | None = None,
-    finish: Finish,
+    finish: Finish = NOTHING,
 ) -> None:
-    """Write into `y` the convolution, finished.
-
-    `weight` is (filters, channels, axis 0, axis 1, axis 2), with any strides, and is read with its
-    taps `backwards` if asked for; `transformed` is what `transform` made of it.
-    """
-    threads = torch.get_num_threads()
-    shape = _shape(layer, x.stride()[:4], y.stride()[:4])
-    schedule = _forward_schedule(layer, transformed is None, threads)
-    start, kernel = _taps(tuple(weight.shape[2:]), weight.stride(), backwards)
-    weights = _Weights(weight.data_ptr() + start, kernel, _address(transformed))
+    """Write the convolution into `y`; `transformed` is what `transform` made of the weight."""
     done = _native().harness_winograd_forward(
-        _triple(layer.tile),
-        byref(shape),
-        byref(schedule),
+        *call.of_task,
         x.data_ptr(),
-        byref(weights),
+        weight.data_ptr() + call.first,
+        _address(transformed),
         y.data_ptr(),
         _address(finish.bias),
         _address(finish.residual),
@@ -145,34 +180,25 @@ def forward(
     _must(done)
 
 
-def transform(layer: Layer, weight: Tensor) -> Tensor:
+def transform(call: Call, weight: Tensor) -> Tensor:
     """The weights as `forward` takes them; they serve inputs of any size and batch."""
-    anywhere = _shape(layer, (0,) * 4, (0,) * 4)
-    size = _native().harness_winograd_size(_triple(layer.tile), byref(anywhere))
+    size = _native().harness_winograd_size(*call.of_layer)
     transformed = torch.empty(size, dtype=torch.float32, device="cpu")
     done = _native().harness_winograd_weights(
-        _triple(layer.tile),
-        byref(anywhere),
-        byref(_taps(tuple(weight.shape[2:]), weight.stride(), False)[1]),
-        weight.data_ptr(),
+        *call.of_layer,
+        call.kernel,
+        weight.data_ptr() + call.first,
         transformed.data_ptr(),
-        torch.get_num_threads(),
+        call.threads,
     )
     _must(done)
     return transformed
 
 
-def weight_gradient(layer: Layer, x: Tensor, gradient: Tensor, out: Tensor) -> None:
+def weight_gradient(call: Call, x: Tensor, gradient: Tensor, out: Tensor) -> None:
     """Write into `out` what `forward` passes back to its weight, for the gradient of its output."""
-    shape = _shape(layer, x.stride()[:4], gradient.stride()[:4])
     done = _native().harness_winograd_weight_gradient(
-        _triple(layer.tile),
-        byref(shape),
-        byref(_gradient_schedule(layer, torch.get_num_threads())),
-        byref(_taps(tuple(out.shape[2:]), out.stride(), False)[1]),
-        x.data_ptr(),
-        gradient.data_ptr(),
-        out.data_ptr(),
+        *call.of_task, x.data_ptr(), gradient.data_ptr(), out.data_ptr() + call.first
     )
     _must(done)
 
@@ -182,23 +208,7 @@ def _must(done: int) -> None:
         raise MemoryError("no memory for the transforms") if done < 0 else AssertionError("tile")
 
 
-@lru_cache(maxsize=1024)
-def _shape(layer: Layer, in_stride: tuple[int, ...], out_stride: tuple[int, ...]) -> _Shape:
-    return _Shape(
-        layer.batch,
-        _triple(layer.inputs),
-        _triple(layer.outputs),
-        _triple(layer.padding),
-        layer.channels,
-        layer.filters,
-        (c_int64 * 4)(*in_stride),
-        (c_int64 * 4)(*out_stride),
-        layer.taps,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _forward_schedule(layer: Layer, raw: bool, threads: int) -> _Schedule:
+def forward_schedule(layer: Layer, *, raw: bool, threads: int) -> Schedule:
     """Small blocks while the transformed weights stay in a cache, larger ones beyond.
 
     Where these are larger than all that is computed with them, they are not written down at all:
@@ -208,31 +218,19 @@ def _forward_schedule(layer: Layer, raw: bool, threads: int) -> _Schedule:
     inputs = 4 * layer.positions * layer.tiles * layer.channels
     few = -(-layer.tiles // tiles) < threads <= -(-layer.filters // 16)
     if few or (raw and layer.transformed_bytes > 16 * MEGABYTE and inputs <= 32 * MEGABYTE):
-        return _Schedule(layer.tiles, True, threads)
+        return Schedule(layer.tiles, True, threads)
     blocks = max(-(-layer.tiles // tiles), threads)
-    return _Schedule(-(-layer.tiles // blocks), False, threads)
+    return Schedule(-(-layer.tiles // blocks), False, threads)
 
 
-@lru_cache(maxsize=1024)
-def _gradient_schedule(layer: Layer, threads: int) -> _Schedule:
+def gradient_schedule(layer: Layer, threads: int) -> Schedule:
     """Few blocks, since each of them goes through all of the gradient."""
     tiles = 128 if layer.positions <= 64 * layer.taps else 64
-    return _Schedule(layer.tiles if layer.tiles <= 2 * tiles else tiles, False, threads)
+    return Schedule(layer.tiles if layer.tiles <= 2 * tiles else tiles, False, threads)
 
 
-@lru_cache(maxsize=1024)
-def _taps(kernel: tuple[int, ...], stride: tuple[int, ...], backwards: bool) -> tuple[int, _Kernel]:
-    """Where the first tap stands, in bytes from the first weight, and all of their strides."""
-    filters, channels, *along = stride
-    if not backwards:
-        return 0, _Kernel(filters, channels, _triple(tuple(along)))
-    last = sum((r - 1) * step for r, step in zip(kernel, along, strict=True))
-    return 4 * last, _Kernel(filters, channels, _triple(tuple(-step for step in along)))
-
-
-@lru_cache(maxsize=1024)
-def _triple(values: Sequence[int]) -> "ctypes.Array[c_int64]":
-    return (c_int64 * 3)(*values)
+def _numbers(values: Sequence[int]) -> "ctypes.Array[c_int64]":
+    return (c_int64 * len(values))(*values)
 
 
 def _address(tensor: Tensor | None) -> int | None:

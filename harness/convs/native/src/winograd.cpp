@@ -27,11 +27,12 @@ int with_tile(const int64_t* tile, Call call) try {
 }  // namespace
 
 EXPORT int harness_winograd_forward(const int64_t* tile, const Shape* shape,
-                                    const Schedule* schedule, const float* x,
-                                    const Weights* weights, float* y, const float* bias,
+                                    const Schedule* schedule, const Kernel* kernel, const float* x,
+                                    const float* w, const float* u, float* y, const float* bias,
                                     const float* residual, int relu) {
   return with_tile(tile, [&](auto winograd) {
-    winograd.forward(*shape, *schedule, x, *weights, Output{y, bias, residual, relu != 0});
+    winograd.forward(*shape, *schedule, x, Weights{w, *kernel, u},
+                     Output{y, bias, residual, relu != 0});
   });
 }
 
