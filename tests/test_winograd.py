@@ -93,15 +93,17 @@ def test_gradients_of_gradients_equal_torchs(case):
     assert max(errors(ours, second(double, double.conv), second(size, size.conv))) < BOUND
 
 
+@pytest.mark.parametrize("positions_first", [False, True])
 @pytest.mark.parametrize("by_panels", [False, True])
 @pytest.mark.parametrize(
     ("channels", "filters"), [(130, 33), (300, 16), (64, 129), (257, 40)], ids=str
 )
-def test_many_channels_are_computed_in_parts(channels, filters, by_panels):
+def test_many_channels_are_computed_in_parts(channels, filters, by_panels, positions_first):
     conv = nn.Conv2d(channels, filters, 3, padding=1)
     x, y = torch.randn(2, channels, 9, 6), torch.randn(2, filters, 9, 6)
     usual = {"shortcut": None, "relu": False, "threads": 2}
-    case = Case(conv=conv, tile=4, x=x, gradient=y, schedule=(7, by_panels), **usual)
+    order = (7, by_panels, positions_first)
+    case = Case(conv=conv, tile=4, x=x, gradient=y, schedule=order, **usual)
     test_equals_torch_without_gradients.hypothesis.inner_test(case)
     test_gradients_equal_torchs.hypothesis.inner_test(case)
 

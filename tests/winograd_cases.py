@@ -58,7 +58,8 @@ def laid(x, layout):
 class Case:
     """A convolution in float32, with a `shortcut` to add or None; `gradient` is one of its output.
 
-    `schedule` is (tiles of a block, threads share output channels), or None for the usual one.
+    `schedule` is (tiles of a block, threads share output channels, positions come first), or None
+    for the usual one.
     """
 
     conv: nn.Conv2d | nn.Conv3d
@@ -68,7 +69,7 @@ class Case:
     shortcut: torch.Tensor | None
     relu: bool
     threads: int
-    schedule: tuple[int, bool] | None
+    schedule: tuple[int, bool, bool] | None
 
     def swapped(self):
         new = Winograd(tile=self.tile).replace(self.conv)
@@ -119,7 +120,7 @@ def cases(draw, most=70):
         shortcut=laid(torch.randn(y), draw(layouts)) if draw(st.booleans()) else None,
         relu=draw(st.booleans()),
         threads=draw(st.sampled_from([1, 2])),
-        schedule=draw(st.none() | st.tuples(st.integers(1, 40), st.booleans())),
+        schedule=draw(st.none() | st.tuples(st.integers(1, 40), st.booleans(), st.booleans())),
     )
 
 
@@ -135,8 +136,7 @@ def threads(count):
 def as_scheduled(case):
     with pytest.MonkeyPatch.context() as patch, threads(case.threads):
         if case.schedule is not None:
-            tiles, by_panels = case.schedule
-            chosen = native.Schedule(tiles, by_panels, case.threads)
+            chosen = native.Schedule(*case.schedule, case.threads)
             patch.setattr(native, "forward_schedule", lambda *_, **__: chosen)
             patch.setattr(native, "gradient_schedule", lambda *_: chosen)
             forget_plans()

@@ -45,9 +45,14 @@ class _Kernel(Structure):
 
 
 class Schedule(Structure):
-    """Tiles of a block, and whether threads share output channels rather than blocks."""
+    """Tiles of a block, and two orders of loops: see forward.h."""
 
-    _fields_ = [("tiles", c_int64), ("by_panels", c_int32), ("threads", c_int32)]
+    _fields_ = [
+        ("tiles", c_int64),
+        ("by_panels", c_int32),
+        ("positions_first", c_int32),
+        ("threads", c_int32),
+    ]
 
 
 @cache
@@ -209,24 +214,36 @@ def _must(done: int) -> None:
 
 
 def forward_schedule(layer: Layer, *, raw: bool, threads: int) -> Schedule:
-    """Small blocks while the transformed weights stay in a cache, larger ones beyond.
+    """How the work is cut, so that what is read again is near; measured.
 
-    Where these are larger than all that is computed with them, they are not written down at all:
-    each panel of raw weights is transformed as it is used.
+    Threads share blocks of tiles, or output channels where there are too few. With many channels,
+    a position of all panels comes before the next position: V, which does not stay in the second
+    cache, is then read once. With three axes that would leave too many streams to transform back.
+    Where transformed weights are larger than all that is computed with them, they are not written
+    down at all: each panel of raw weights is transformed as it is used.
     """
-    tiles = 24 if layer.transformed_bytes <= 4 * MEGABYTE else 64 if layer.taps > 1 else 48
+    wide = layer.filters >= 128 and layer.positions <= 36 * layer.taps
+    tiles = 64 if wide or layer.taps > 1 else 24 if layer.transformed_bytes <= 4 * MEGABYTE else 48
     inputs = 4 * layer.positions * layer.tiles * layer.channels
     few = -(-layer.tiles // tiles) < threads <= -(-layer.filters // 16)
-    if few or (raw and layer.transformed_bytes > 16 * MEGABYTE and inputs <= 32 * MEGABYTE):
-        return Schedule(layer.tiles, True, threads)
-    blocks = max(-(-layer.tiles // tiles), threads)
-    return Schedule(-(-layer.tiles // blocks), False, threads)
+    once = raw and layer.transformed_bytes > 16 * MEGABYTE and inputs <= 32 * MEGABYTE
+    if few or once:
+        return Schedule(layer.tiles, True, wide and not once, threads)
+    return Schedule(_even(layer.tiles, tiles, threads), False, wide, threads)
 
 
 def gradient_schedule(layer: Layer, threads: int) -> Schedule:
-    """Few blocks, since each of them goes through all of the gradient."""
-    tiles = 128 if layer.positions <= 64 * layer.taps else 64
-    return Schedule(layer.tiles if layer.tiles <= 2 * tiles else tiles, False, threads)
+    """Small blocks, but as few as can be where the gradient is large: each goes through all of it.
+
+    Threads share the tiles in the transforms, positions and channels in the products.
+    """
+    tiles = 66 if layer.transformed_bytes < 16 * MEGABYTE else 128
+    return Schedule(_even(layer.tiles, tiles), False, False, threads)
+
+
+def _even(tiles: int, most: int, least_blocks: int = 1) -> int:
+    """Tiles of a block, of no more than `most`, and the last block as full as the others."""
+    return -(-tiles // max(-(-tiles // most), least_blocks))
 
 
 def _numbers(values: Sequence[int]) -> "ctypes.Array[c_int64]":

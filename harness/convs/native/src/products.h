@@ -2,6 +2,8 @@
 //
 // PANEL columns (output channels) are two vectors wide; a panel of weights is [depth][PANEL].
 #pragma once
+#include <array>
+
 #include "vector.h"
 
 constexpr int PANEL = 2 * WIDTH;
@@ -41,6 +43,19 @@ void multiply(const float* in, int64_t block, const float* weights, int64_t chan
     for (int v = 0; v < V; v++) store(out + r * PANEL + v * WIDTH, sums[r][v]);
 }
 
+template <int V, int... R>
+constexpr auto multiplies(std::integer_sequence<int, R...>) {
+  return std::array{multiply<R + 1, V>...};
+}
+
+// The same for any number of rows up to ROWS; `narrow` if the panel's second vector is empty.
+template <class... Arguments>
+INLINE void multiply_rows(int64_t rows, bool narrow, Arguments... arguments) {
+  static constexpr std::make_integer_sequence<int, ROWS> all{};
+  static constexpr std::array kernels{multiplies<2>(all), multiplies<1>(all)};
+  kernels[narrow][rows - 1](arguments...);
+}
+
 // out[c][PANEL] (+)= sum_t in[t * WIDTH + c] gradients[t][PANEL], for R channels of one block.
 template <int R>
 void update(const float* in, const float* gradients, int64_t tiles, float* out, bool accumulate) {
@@ -59,4 +74,16 @@ void update(const float* in, const float* gradients, int64_t tiles, float* out, 
   }
   for (int r = 0; r < R; r++)
     for (int v = 0; v < 2; v++) store(out + r * PANEL + v * WIDTH, sums[r][v]);
+}
+
+template <int... R>
+constexpr auto updates(std::integer_sequence<int, R...>) {
+  return std::array{update<R + 1>...};
+}
+
+// The same for any number of channels up to UPDATE_ROWS.
+template <class... Arguments>
+INLINE void update_rows(int64_t rows, Arguments... arguments) {
+  static constexpr auto kernels = updates(std::make_integer_sequence<int, UPDATE_ROWS>{});
+  kernels[rows - 1](arguments...);
 }

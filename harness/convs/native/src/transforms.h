@@ -69,21 +69,23 @@ struct ByColumns {
       differences[pair] = x[1 + 2 * pair] - x[2 + 2 * pair];
     });
     each<OUT>([&](auto i) __attribute__((always_inline)) {
-      Vec sum = outer<i, 0>(x);
+      Vec sum{};
+      bool first = true;
+      const auto add = [&](auto column, Vec term) __attribute__((always_inline)) {
+        constexpr float value = entry<Matrix>(i, column);
+        if constexpr (value != 0) {
+          sum = first ? term * value : sum + term * value;
+          first = false;
+        }
+      };
       each<PAIRS>([&](auto pair) __attribute__((always_inline)) {
-        constexpr float value = entry<Matrix>(i, 1 + 2 * pair);
-        sum += (i % 2 ? differences[pair] : sums[pair]) * value;
+        constexpr std::integral_constant<int, 1 + 2 * pair> column;
+        add(column, i % 2 ? differences[pair] : sums[pair]);
       });
-      y[i] = sum + outer<i, IN - 1>(x);
+      add(std::integral_constant<int, 0>{}, x[0]);
+      add(std::integral_constant<int, IN - 1>{}, x[IN - 1]);
+      y[i] = sum;
     });
-  }
-
- private:
-  template <int ROW, int COLUMN>
-  static INLINE Vec outer(const Vec* x) {
-    constexpr float value = entry<Matrix>(ROW, COLUMN);
-    if constexpr (value == 0) return Vec{};
-    return x[COLUMN] * value;
   }
 };
 
@@ -93,10 +95,72 @@ struct Identity {
   static INLINE void map(const Vec* x, Vec* y) { y[0] = x[0]; }
 };
 
+// One map an axis, the last axis first: take(i) gives the i-th input vector, give(i, vector) takes
+// the i-th output; both count in row-major order.
+//
+// The two inner axes are unrolled: their sums stay in registers. What loops over many such maps
+// calls one of the functions below, which are not inlined: within a loop a compiler keeps more
+// addresses at hand than there are registers, and spills sums for them.
+template <class A0, class A1, class A2>
+struct Nested {
+  template <class Take, class Give>
+  static INLINE void map(Take take, Give give) {
+    constexpr bool flat = A0::IN == 1 && A0::OUT == 1;
+    Vec cube[A0::IN][A1::OUT][A2::OUT];
+    for (int a = 0; a < A0::IN; a++) {
+      Vec plane[A1::IN][A2::OUT];
+      each<A1::IN>([&](auto b) __attribute__((always_inline)) {
+        Vec line[A2::IN];
+        each<A2::IN>([&](auto c) __attribute__((always_inline)) {
+          line[c] = take((a * A1::IN + b) * A2::IN + c);
+        });
+        A2::map(line, plane[b]);
+      });
+      each<A2::OUT>([&](auto c) __attribute__((always_inline)) {
+        Vec line[A1::IN], out[A1::OUT];
+        each<A1::IN>([&](auto b) __attribute__((always_inline)) { line[b] = plane[b][c]; });
+        A1::map(line, out);
+        each<A1::OUT>([&](auto b) __attribute__((always_inline)) {
+          if constexpr (flat) give(b * A2::OUT + c, out[b]);
+          else cube[a][b][c] = out[b];
+        });
+      });
+    }
+    if constexpr (!flat) {
+      for (int b = 0; b < A1::OUT; b++)
+        for (int c = 0; c < A2::OUT; c++) {
+          Vec line[A0::IN], out[A0::OUT];
+          each<A0::IN>([&](auto a) __attribute__((always_inline)) { line[a] = cube[a][b][c]; });
+          A0::map(line, out);
+          each<A0::OUT>([&](auto a) __attribute__((always_inline)) {
+            give((a * A1::OUT + b) * A2::OUT + c, out[a]);
+          });
+        }
+    }
+  }
+
+  // Inputs lie at from + offsets[i], outputs `step` floats apart.
+  static APART void scattered(const float* from, const int64_t* offsets, float* to, int64_t step) {
+    map([&](int i) __attribute__((always_inline)) { return load(from + offsets[i]); },
+        [&](int i, Vec value) __attribute__((always_inline)) { store(to + i * step, value); });
+  }
+  // The same of the first `some` lanes.
+  static APART void scattered_first(int some, const float* from, const int64_t* offsets, float* to,
+                                    int64_t step) {
+    map([&](int i) __attribute__((always_inline)) { return load_first(from + offsets[i], some); },
+        [&](int i, Vec value) __attribute__((always_inline)) { store(to + i * step, value); });
+  }
+  // Inputs and outputs lie evenly.
+  static APART void even(const float* from, int64_t from_step, float* to, int64_t to_step) {
+    map([&](int i) __attribute__((always_inline)) { return load(from + i * from_step); },
+        [&](int i, Vec value) __attribute__((always_inline)) { store(to + i * to_step, value); });
+  }
+};
+
 // F(M, 3) on one axis, or M = 1 for an axis that is not transformed.
 template <int M>
 struct Axis {
-  static constexpr int N = M + 2, TAPS = 3;
+  static constexpr int R = 3, N = M + R - 1;  // taps of the kernel, inputs of a tile
   using Data = ByRows<typename CookToom<M>::Data>;               // B^T
   using Kernel = ByRows<typename CookToom<M>::Kernel>;           // G
   using Inverse = ByColumns<typename CookToom<M>::Inverse>;      // A^T
@@ -105,7 +169,7 @@ struct Axis {
 };
 template <>
 struct Axis<1> {
-  static constexpr int N = 1, TAPS = 1;
+  static constexpr int R = 1, N = 1;
   using Data = Identity;
   using Kernel = Identity;
   using Inverse = Identity;
@@ -113,40 +177,19 @@ struct Axis<1> {
   using Gather = Identity;
 };
 
-// One map an axis, the last axis first: take(i) gives the i-th input vector, give(i, vector) takes
-// the i-th output; both count in row-major order.
-template <class A0, class A1, class A2, class Take, class Give>
-INLINE void nest(Take take, Give give) {
-  constexpr bool flat = A0::IN == 1 && A0::OUT == 1;
-  Vec cube[A0::IN][A1::OUT][A2::OUT];
-  for (int a = 0; a < A0::IN; a++) {
-    Vec plane[A1::IN][A2::OUT];
-    for (int b = 0; b < A1::IN; b++) {
-      Vec line[A2::IN];
-      each<A2::IN>([&](auto c) __attribute__((always_inline)) {
-        line[c] = take((a * A1::IN + b) * A2::IN + c);
-      });
-      A2::map(line, plane[b]);
-    }
-    for (int c = 0; c < A2::OUT; c++) {
-      Vec line[A1::IN], out[A1::OUT];
-      each<A1::IN>([&](auto b) __attribute__((always_inline)) { line[b] = plane[b][c]; });
-      A1::map(line, out);
-      each<A1::OUT>([&](auto b) __attribute__((always_inline)) {
-        if constexpr (flat) give(b * A2::OUT + c, out[b]);
-        else cube[a][b][c] = out[b];
-      });
-    }
-  }
-  if constexpr (!flat) {
-    for (int b = 0; b < A1::OUT; b++)
-      for (int c = 0; c < A2::OUT; c++) {
-        Vec line[A0::IN], out[A0::OUT];
-        each<A0::IN>([&](auto a) __attribute__((always_inline)) { line[a] = cube[a][b][c]; });
-        A0::map(line, out);
-        each<A0::OUT>([&](auto a) __attribute__((always_inline)) {
-          give((a * A1::OUT + b) * A2::OUT + c, out[a]);
-        });
-      }
-  }
-}
+// F(M0 x M1 x M2, R x R x R), without the axes of M = 1; in row-major order like `Nested`.
+template <int M0, int M1, int M2>
+struct Tile {
+  using A0 = Axis<M0>;
+  using A1 = Axis<M1>;
+  using A2 = Axis<M2>;
+  static constexpr int M[3] = {M0, M1, M2}, N[3] = {A0::N, A1::N, A2::N},
+                       R[3] = {A0::R, A1::R, A2::R};
+  static constexpr int OUTPUTS = M0 * M1 * M2, POSITIONS = A0::N * A1::N * A2::N,
+                       TAPS = A0::R * A1::R * A2::R;
+  using Data = Nested<typename A0::Data, typename A1::Data, typename A2::Data>;
+  using Kernel = Nested<typename A0::Kernel, typename A1::Kernel, typename A2::Kernel>;
+  using Inverse = Nested<typename A0::Inverse, typename A1::Inverse, typename A2::Inverse>;
+  using Spread = Nested<typename A0::Spread, typename A1::Spread, typename A2::Spread>;
+  using Gather = Nested<typename A0::Gather, typename A1::Gather, typename A2::Gather>;
+};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #define INLINE inline __attribute__((always_inline))
+#define APART __attribute__((noinline))
 
 #if defined(__AVX512F__)
 constexpr int WIDTH = 16;
@@ -29,15 +30,35 @@ INLINE Vec broadcast(float value) {
 #endif
 }
 
+// The larger of two; b where one of them is no number.
+INLINE Vec larger(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_max_ps((__m512)a, (__m512)b);
+#else
+  return (Vec)_mm256_max_ps((__m256)a, (__m256)b);
+#endif
+}
+
 // The first `count` lanes; the others are zero, or left as they are in memory.
+#if defined(__AVX512F__)
+INLINE __mmask16 lanes(int count) { return static_cast<__mmask16>((1u << count) - 1); }
 INLINE Vec load_first(const float* from, int count) {
-  Vec value{};
-  std::memcpy(&value, from, count * sizeof(float));
-  return value;
+  return (Vec)_mm512_maskz_loadu_ps(lanes(count), from);
 }
 INLINE void store_first(float* to, Vec value, int count) {
-  std::memcpy(to, &value, count * sizeof(float));
+  _mm512_mask_storeu_ps(to, lanes(count), (__m512)value);
 }
+#else
+INLINE __m256i lanes(int count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE Vec load_first(const float* from, int count) {
+  return (Vec)_mm256_maskload_ps(from, lanes(count));
+}
+INLINE void store_first(float* to, Vec value, int count) {
+  _mm256_maskstore_ps(to, lanes(count), (__m256)value);
+}
+#endif
 
 // The lanes of a and b that one stage of a transpose gathers into a row, and into its partner.
 template <int STEP, bool SECOND, int... LANE>

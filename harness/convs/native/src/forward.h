@@ -1,0 +1,171 @@
+// The convolution: the products of all positions, and the two schedules of its steps.
+#pragma once
+#include "inputs.h"
+#include "outputs.h"
+#include "weights.h"
+
+constexpr int64_t DEPTH = 256;  // channels at a time: their weights in a panel stay in the first cache
+
+// What is read next, fetched beside the products that come before it.
+struct Upcoming {
+  const float* first;
+  int64_t floats;
+  INLINE Upcoming part(int64_t i, int64_t count) const {
+    return {first + floats / count * i, floats / count};
+  }
+};
+
+// M (+)= U V over the panel's channels, of one position, one tap and `count` lines.
+INLINE void product(const Shape& s, const float* v, int64_t v_block, const Panel& panel,
+                    const float* u, int64_t count, float* m, bool accumulate, Upcoming upcoming) {
+  const bool narrow = s.filters - panel.q * PANEL <= WIDTH;
+  const int64_t groups = blocks_of(count, ROWS), rows = blocks_of(count, groups);
+  const int64_t channels = panel.channels.size();
+  const int64_t ahead = upcoming.floats * int64_t{sizeof(float)} / (groups * channels);
+  const char* next = reinterpret_cast<const char*>(upcoming.first);
+  for (int64_t c = 0; c < channels; c += DEPTH) {
+    const int64_t depth = std::min(DEPTH, channels - c);
+    for (int64_t row = 0; row < count; row += rows, next += depth * ahead)
+      multiply_rows(std::min(rows, count - row), narrow, v + c / WIDTH * v_block + row * WIDTH,
+                    v_block, u + c * PANEL, depth, m + row * PANEL, accumulate || c > 0, next,
+                    ahead);
+  }
+}
+
+// M (+)= sum over taps of U V for position p and `count` tiles of a block: begun anew with the
+// panel's first channels.
+template <class Tile>
+INLINE void products(const Layout<Tile>& l, const float* v, const Panel& panel, int64_t p,
+                     int64_t count, float* m, Upcoming upcoming) {
+  const int64_t v_block = l.lines_in * WIDTH;
+  const float *u = panel.u + p * panel.position, *in = v + p * l.v_position;
+  in += panel.channels.first / WIDTH * v_block;
+  const bool begun = panel.channels.first > 0;
+  if (l.s.taps == 1) return product(l.s, in, v_block, panel, u, count, m, begun, upcoming);
+  if (!begun) std::memset(m, 0, l.lines_out * PANEL * sizeof(float));
+  for (int64_t tap = 0, i = 0; tap < l.s.taps; tap++)
+    for (int64_t plane = 0; plane < l.planes_out; plane++, i++) {
+      const int64_t from = plane + tap - l.s.pad[0];
+      if (from >= 0 && from < l.planes_in)
+        product(l.s, in + from * l.block * WIDTH, v_block, panel, u + tap * panel.tap, count,
+                m + plane * l.block * PANEL, true, upcoming.part(i, l.s.taps * l.planes_out));
+    }
+}
+
+// M = U V for some panels at position p; `beside(q)` is called after each.
+template <class Tile, class Beside>
+INLINE void products_of(const Layout<Tile>& l, const float* v, const float* u, Range panels,
+                        int64_t p, int64_t count, float* m, Beside beside) {
+  for (int64_t q = panels.first; q < panels.last; q++, m += l.lines_out * PANEL) {
+    const bool more = q + 1 < panels.last, end = p + 1 == Tile::POSITIONS;
+    const int64_t q_next = more ? q + 1 : end ? panels.last % l.panels : panels.first;
+    const int64_t p_next = more ? p : end ? 0 : p + 1;
+    const Upcoming upcoming{u + (q_next * Tile::POSITIONS + p_next) * l.u_position, l.u_position};
+    products(l, v, whole_panel(l, u, q), p, count, m, upcoming);
+    beside(q);
+  }
+}
+
+// Threads share the tiles: what a block of them needs stays in the second cache.
+template <class Tile>
+inline void by_blocks(const Layout<Tile>& l, const Schedule& schedule, const float* x,
+                      const float* u, const Output& out) {
+  parallel_for(blocks_of(l.all, l.block), schedule.threads, [&](int64_t begin, int64_t end) {
+    static thread_local Scratch for_v, for_m, for_edges, for_targets;
+    float* v = for_v.floats(Tile::POSITIONS * l.v_position);
+    const int64_t together = schedule.positions_first ? l.panels : 1;
+    const int64_t m_panel = l.lines_out * PANEL, m_position = together * m_panel + MARGIN;
+    float* m = for_m.floats(Tile::POSITIONS * m_position);
+    const Edges edges(for_edges, l.s);
+    const int64_t stop = std::min(end * l.block, l.all), steps = l.panels * Tile::POSITIONS;
+    for (int64_t start = begin * l.block; start < stop; start += l.block) {
+      const Range tiles{start, std::min(stop, start + l.block)};
+      const Range next{tiles.last, std::min(stop, tiles.last + l.block)};
+      const Target<Tile>* targets = targets_of(l, tiles, out, edges, for_targets);
+      transform_inputs(l, x, tiles, edges.zeros, v);
+      int64_t step = 0;
+      for (int64_t first = 0; first < l.panels; first += together) {
+        const Range panels{first, std::min(first + together, l.panels)};
+        for (int64_t p = 0; p < Tile::POSITIONS; p++)
+          products_of(l, v, u, panels, p, tiles.size(), m + p * m_position, [&](int64_t q) {
+            // The next loads and stores of large maps, spread evenly beside the products.
+            if (l.far_outputs)
+              fetch_outputs(l, q, Range{0, tiles.size()}.part(p, Tile::POSITIONS), out, targets);
+            if (l.far_inputs) fetch_inputs(l, x, next.part(step, steps), edges.zeros);
+            step++;
+          });
+        for (int64_t q = panels.first; q < panels.last; q++)
+          transform_outputs(l, m + (q - first) * m_panel, m_position, q, tiles.size(), out, targets);
+      }
+    }
+  });
+}
+
+// M = U V for panel q of weights that are transformed now, some channels at a time. V is fetched.
+template <class Tile>
+INLINE void products_of_raw(const Layout<Tile>& l, const float* v, const Weights& weights,
+                            int64_t q, int64_t count, float* m, int64_t m_position,
+                            Scratch& scratch) {
+  for (int64_t c = 0; c < l.s.channels; c += DEPTH) {
+    const Range channels{c, std::min(c + DEPTH, l.s.channels)};
+    const Panel panel = transformed(l, weights, q, channels, scratch);
+    const Upcoming of_v{v + c * l.lines_in, channels.size() * l.lines_in};
+    for (int64_t p = 0; p < Tile::POSITIONS; p++)
+      products(l, v, panel, p, count, m + p * m_position,
+               {of_v.first + (p + 1) * l.v_position, of_v.floats});
+  }
+}
+
+// Threads share the output channels: for few tiles under many channels, whose weights no cache
+// holds. Weights that are not transformed yet are transformed panel by panel as they are used.
+template <class Tile>
+inline void by_panels(const Layout<Tile>& l, const Schedule& schedule, const float* x,
+                      const Weights& weights, const float* u, const Output& out) {
+  static thread_local Scratch for_v;
+  float* v = for_v.floats(Tile::POSITIONS * l.v_position);
+  for (int64_t start = 0; start < l.all; start += l.block) {
+    const Range tiles{start, std::min(l.all, start + l.block)};
+    parallel_for(tiles.size(), schedule.threads, [&](int64_t begin, int64_t end) {
+      static thread_local Scratch for_edges;
+      const Edges edges(for_edges, l.s);
+      transform_inputs(l, x, {start + begin, start + end}, edges.zeros, v + begin * WIDTH);
+    });
+    parallel_for(l.panels, schedule.threads, [&](int64_t begin, int64_t end) {
+      static thread_local Scratch for_m, for_edges, for_targets, for_panel;
+      const int64_t together = schedule.positions_first ? end - begin : 1;
+      const int64_t m_panel = l.lines_out * PANEL, m_position = together * m_panel + MARGIN;
+      float* m = for_m.floats(Tile::POSITIONS * m_position);
+      const Edges edges(for_edges, l.s);
+      const Target<Tile>* targets = targets_of(l, tiles, out, edges, for_targets);
+      for (int64_t first = begin; first < end; first += together) {
+        const Range panels{first, std::min(first + together, end)};
+        if (u != nullptr)
+          for (int64_t p = 0; p < Tile::POSITIONS; p++)
+            products_of(l, v, u, panels, p, tiles.size(), m + p * m_position, [](int64_t) {});
+        else
+          for (int64_t q = panels.first; q < panels.last; q++)
+            products_of_raw(l, v, weights, q, tiles.size(), m + (q - first) * m_panel, m_position,
+                            for_panel);
+        for (int64_t q = panels.first; q < panels.last; q++)
+          transform_outputs(l, m + (q - first) * m_panel, m_position, q, tiles.size(), out, targets);
+      }
+    });
+  }
+}
+
+template <class Tile>
+inline void forward(const Shape& s, const Schedule& schedule, const float* x,
+                    const Weights& weights, const Output& out) {
+  static thread_local Scratch for_u;
+  const Layout<Tile> l(s, schedule.tiles);
+  if (l.all == 0) return;
+  const bool once = schedule.by_panels && l.block == l.all;
+  const float* u = weights.u;
+  if (u == nullptr && !once) {
+    float* all = for_u.floats(transformed_size(l));
+    transform_weights(l, weights.kernel, weights.w, all, schedule.threads);
+    u = all;
+  }
+  if (schedule.by_panels) by_panels(l, schedule, x, weights, u, out);
+  else by_blocks(l, schedule, x, u, out);
+}

@@ -1,0 +1,55 @@
+// The inputs of tiles: where they lie, V = B^T d B, and fetching them before their turn.
+#pragma once
+#include "layout.h"
+
+// Where the inputs of a tile lie, in one plane if axis 0 has taps; `nothing` stands for the padding.
+template <class Tile>
+INLINE At inputs_of(const Layout<Tile>& l, const Place& where, int64_t plane, int64_t nothing,
+                    int64_t* own) {
+  const Shape& s = l.s;
+  int64_t begin[3];
+  for (int i = 0; i < 3; i++) begin[i] = where.at[i] - s.pad[i];
+  if (s.taps > 1) begin[0] = plane;
+  return within(begin, Tile::N, s.in, s.in_stride, where.n, l.in_offsets, nothing, own);
+}
+
+// V = B^T d B, the first of the tiles at `v`.
+template <class Tile>
+inline void transform_inputs(const Layout<Tile>& l, const float* x, Range tiles,
+                             const float* zeros, float* v) {
+  const int64_t nothing = between(x, zeros);
+  const int rest = static_cast<int>(l.s.channels % WIDTH);
+  int64_t own[Tile::POSITIONS];
+  Place where = place(l, tiles.first);
+  for (int64_t i = 0; i < tiles.size(); i++, advance(l, where))
+    for (int64_t plane = 0; plane < l.planes_in; plane++) {
+      const At at = inputs_of(l, where, plane, nothing, own);
+      const float* from = x + at.first;
+      float* to = v + (plane * l.block + i) * WIDTH;
+      int64_t c = 0;
+      for (; c + WIDTH <= l.s.channels; c += WIDTH, to += l.lines_in * WIDTH)
+        Tile::Data::scattered(from + c, at.offsets, to, l.v_position);
+      if (rest) Tile::Data::scattered_first(rest, from + c, at.offsets, to, l.v_position);
+    }
+}
+
+// Bring near what the next transforms read: nothing is computed with it yet.
+template <class Tile>
+INLINE void fetch_inputs(const Layout<Tile>& l, const float* x, Range tiles,
+                         const float* zeros) {
+  const int64_t nothing = between(x, zeros);
+  int64_t own[Tile::POSITIONS];
+  if (tiles.size() == 0) return;
+  Place where = place(l, tiles.first);
+  for (int64_t i = 0; i < tiles.size(); i++, advance(l, where))
+    for (int64_t plane = 0; plane < l.planes_in; plane++) {
+      const At at = inputs_of(l, where, plane, nothing, own);
+      // Only what the tile before did not fetch: the inner M[0] x M[1] x M[2] of it.
+      for (int a = Tile::N[0] - Tile::M[0]; a < Tile::N[0]; a++)
+        for (int b = Tile::N[1] - Tile::M[1]; b < Tile::N[1]; b++)
+          for (int c = Tile::N[2] - Tile::M[2]; c < Tile::N[2]; c++)
+            for (int64_t k = 0; k < l.s.channels; k += LINE)
+              __builtin_prefetch(
+                  x + at.first + at.offsets[(a * Tile::N[1] + b) * Tile::N[2] + c] + k, 0, 2);
+    }
+}
