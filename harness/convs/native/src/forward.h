@@ -52,17 +52,56 @@ INLINE void products(const Layout<Tile>& l, const float* v, const Panel& panel, 
     }
 }
 
-// M = U V for some panels at position p; `beside(q)` is called after each.
+// M for some panels, one panel after another within a position.
+struct Sums {
+  float* m;
+  int64_t panel, position;  // floats between two of them
+};
+
+// M = U V for panels of transformed weights; `beside(q, p)` is called after each product.
 template <class Tile, class Beside>
 INLINE void products_of(const Layout<Tile>& l, const float* v, const float* u, Range panels,
-                        int64_t p, int64_t count, float* m, Beside beside) {
-  for (int64_t q = panels.first; q < panels.last; q++, m += l.lines_out * PANEL) {
-    const bool more = q + 1 < panels.last, end = p + 1 == Tile::POSITIONS;
-    const int64_t q_next = more ? q + 1 : end ? panels.last % l.panels : panels.first;
-    const int64_t p_next = more ? p : end ? 0 : p + 1;
-    const Upcoming upcoming{u + (q_next * Tile::POSITIONS + p_next) * l.u_position, l.u_position};
-    products(l, v, whole_panel(l, u, q), p, count, m, upcoming);
-    beside(q);
+                        int64_t count, const Sums& sums, Beside beside) {
+  for (int64_t p = 0; p < Tile::POSITIONS; p++)
+    for (int64_t q = panels.first; q < panels.last; q++) {
+      const bool more = q + 1 < panels.last, end = p + 1 == Tile::POSITIONS;
+      const int64_t q_next = more ? q + 1 : end ? panels.last % l.panels : panels.first;
+      const int64_t p_next = more ? p : end ? 0 : p + 1;
+      products(l, v, whole_panel(l, u, q), p, count,
+               sums.m + p * sums.position + (q - panels.first) * sums.panel,
+               {u + (q_next * Tile::POSITIONS + p_next) * l.u_position, l.u_position});
+      beside(q, p);
+    }
+}
+
+// M = U V for panels of weights that are transformed now, some channels at a time. V is fetched.
+template <class Tile>
+INLINE void products_of_raw(const Layout<Tile>& l, const float* v, const Weights& weights,
+                            Range panels, int64_t count, const Sums& sums, Scratch& scratch) {
+  for (int64_t q = panels.first; q < panels.last; q++)
+    for (int64_t c = 0; c < l.s.channels; c += DEPTH) {
+      const Range channels{c, std::min(c + DEPTH, l.s.channels)};
+      const Panel panel = transformed(l, weights, q, channels, scratch);
+      for (int64_t p = 0; p < Tile::POSITIONS; p++)
+        products(l, v, panel, p, count,
+                 sums.m + p * sums.position + (q - panels.first) * sums.panel,
+                 {v + (p + 1) * l.v_position + c * l.lines_in, channels.size() * l.lines_in});
+    }
+}
+
+// The outputs of some panels for `count` tiles of a block, from `multiply(panels, sums)`: a panel
+// after another, or all of them position by position.
+template <class Tile, class Multiply>
+INLINE void outputs_from(const Layout<Tile>& l, const Schedule& schedule, Range panels,
+                         int64_t count, const Output& out, const Target<Tile>* targets,
+                         Scratch& scratch, Multiply multiply) {
+  const int64_t together = schedule.positions_first ? panels.size() : 1;
+  const int64_t panel = l.lines_out * PANEL, position = together * panel + MARGIN;
+  const Sums sums{scratch.floats(Tile::POSITIONS * position), panel, position};
+  for (int64_t first = panels.first; first < panels.last; first += together) {
+    multiply(Range{first, first + together}, sums);
+    for (int64_t i = 0; i < together; i++)
+      transform_outputs(l, sums.m + i * panel, position, first + i, count, out, targets);
   }
 }
 
@@ -73,9 +112,6 @@ inline void by_blocks(const Layout<Tile>& l, const Schedule& schedule, const flo
   parallel_for(blocks_of(l.all, l.block), schedule.threads, [&](int64_t begin, int64_t end) {
     static thread_local Scratch for_v, for_m, for_edges, for_targets;
     float* v = for_v.floats(Tile::POSITIONS * l.v_position);
-    const int64_t together = schedule.positions_first ? l.panels : 1;
-    const int64_t m_panel = l.lines_out * PANEL, m_position = together * m_panel + MARGIN;
-    float* m = for_m.floats(Tile::POSITIONS * m_position);
     const Edges edges(for_edges, l.s);
     const int64_t stop = std::min(end * l.block, l.all), steps = l.panels * Tile::POSITIONS;
     for (int64_t start = begin * l.block; start < stop; start += l.block) {
@@ -84,36 +120,19 @@ inline void by_blocks(const Layout<Tile>& l, const Schedule& schedule, const flo
       const Target<Tile>* targets = targets_of(l, tiles, out, edges, for_targets);
       transform_inputs(l, x, tiles, edges.zeros, v);
       int64_t step = 0;
-      for (int64_t first = 0; first < l.panels; first += together) {
-        const Range panels{first, std::min(first + together, l.panels)};
-        for (int64_t p = 0; p < Tile::POSITIONS; p++)
-          products_of(l, v, u, panels, p, tiles.size(), m + p * m_position, [&](int64_t q) {
-            // The next loads and stores of large maps, spread evenly beside the products.
-            if (l.far_outputs)
-              fetch_outputs(l, q, Range{0, tiles.size()}.part(p, Tile::POSITIONS), out, targets);
-            if (l.far_inputs) fetch_inputs(l, x, next.part(step, steps), edges.zeros);
-            step++;
-          });
-        for (int64_t q = panels.first; q < panels.last; q++)
-          transform_outputs(l, m + (q - first) * m_panel, m_position, q, tiles.size(), out, targets);
-      }
+      // The next loads and stores of large maps, spread evenly beside the products.
+      const auto fetch = [&](int64_t q, int64_t p) {
+        if (l.far_outputs)
+          fetch_outputs(l, q, Range{0, tiles.size()}.part(p, Tile::POSITIONS), out, targets);
+        if (l.far_inputs) fetch_inputs(l, x, next.part(step, steps), edges.zeros);
+        step++;
+      };
+      outputs_from(l, schedule, {0, l.panels}, tiles.size(), out, targets, for_m,
+                   [&](Range panels, const Sums& sums) {
+                     products_of(l, v, u, panels, tiles.size(), sums, fetch);
+                   });
     }
   });
-}
-
-// M = U V for panel q of weights that are transformed now, some channels at a time. V is fetched.
-template <class Tile>
-INLINE void products_of_raw(const Layout<Tile>& l, const float* v, const Weights& weights,
-                            int64_t q, int64_t count, float* m, int64_t m_position,
-                            Scratch& scratch) {
-  for (int64_t c = 0; c < l.s.channels; c += DEPTH) {
-    const Range channels{c, std::min(c + DEPTH, l.s.channels)};
-    const Panel panel = transformed(l, weights, q, channels, scratch);
-    const Upcoming of_v{v + c * l.lines_in, channels.size() * l.lines_in};
-    for (int64_t p = 0; p < Tile::POSITIONS; p++)
-      products(l, v, panel, p, count, m + p * m_position,
-               {of_v.first + (p + 1) * l.v_position, of_v.floats});
-  }
 }
 
 // Threads share the output channels: for few tiles under many channels, whose weights no cache
@@ -132,23 +151,15 @@ inline void by_panels(const Layout<Tile>& l, const Schedule& schedule, const flo
     });
     parallel_for(l.panels, schedule.threads, [&](int64_t begin, int64_t end) {
       static thread_local Scratch for_m, for_edges, for_targets, for_panel;
-      const int64_t together = schedule.positions_first ? end - begin : 1;
-      const int64_t m_panel = l.lines_out * PANEL, m_position = together * m_panel + MARGIN;
-      float* m = for_m.floats(Tile::POSITIONS * m_position);
       const Edges edges(for_edges, l.s);
       const Target<Tile>* targets = targets_of(l, tiles, out, edges, for_targets);
-      for (int64_t first = begin; first < end; first += together) {
-        const Range panels{first, std::min(first + together, end)};
-        if (u != nullptr)
-          for (int64_t p = 0; p < Tile::POSITIONS; p++)
-            products_of(l, v, u, panels, p, tiles.size(), m + p * m_position, [](int64_t) {});
-        else
-          for (int64_t q = panels.first; q < panels.last; q++)
-            products_of_raw(l, v, weights, q, tiles.size(), m + (q - first) * m_panel, m_position,
-                            for_panel);
-        for (int64_t q = panels.first; q < panels.last; q++)
-          transform_outputs(l, m + (q - first) * m_panel, m_position, q, tiles.size(), out, targets);
-      }
+      outputs_from(l, schedule, {begin, end}, tiles.size(), out, targets, for_m,
+                   [&](Range panels, const Sums& sums) {
+                     if (u == nullptr)
+                       products_of_raw(l, v, weights, panels, tiles.size(), sums, for_panel);
+                     else
+                       products_of(l, v, u, panels, tiles.size(), sums, [](int64_t, int64_t) {});
+                   });
     });
   }
 }
