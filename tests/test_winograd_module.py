@@ -170,6 +170,7 @@ def test_without_native_code_it_is_pytorchs_own_and_says_so(monkeypatch):
     network, x = nn.Sequential(conv), torch.randn(2, 3, 4, 6, 6)
     report = swap(network, x.shape[1:], name="n", algorithm=("winograd", {}))
     assert report.label == "winograd (fallback)"
+    assert network[0].weight.is_contiguous()  # PyTorch's layout too: nothing of ours is there
     assert torch.equal(network(x), conv(x))
     network[0].relu = True
     assert torch.equal(network[0](x, 2 * conv(x)), (3 * conv(x)).relu())

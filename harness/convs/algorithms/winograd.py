@@ -93,7 +93,12 @@ class Winograd:
         return f"a map of {' x '.join(map(str, outputs))}" if small else None
 
     def finish(self, network: nn.Module) -> None:
-        """Channels last in every convolution's weights, so that no map is copied between two."""
+        """Channels last in every convolution's weights, so that no map is copied between two.
+
+        Where PyTorch stands in, it keeps the layout that it would have without us.
+        """
+        if not _is_native():
+            return
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d) and isinstance(
                 module.weight, nn.Parameter

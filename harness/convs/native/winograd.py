@@ -241,9 +241,10 @@ def gradient_schedule(layer: Layer, threads: int) -> Schedule:
     return Schedule(_even(layer.tiles, tiles), False, False, threads)
 
 
-def _even(tiles: int, most: int, least_blocks: int = 1) -> int:
-    """Tiles of a block, of no more than `most`, and the last block as full as the others."""
-    return -(-tiles // max(-(-tiles // most), least_blocks))
+def _even(tiles: int, most: int, threads: int = 1) -> int:
+    """Tiles of a block, of no more than `most`: all blocks alike, and as many for each thread."""
+    blocks = -(-tiles // (most * threads)) * threads
+    return -(-tiles // blocks)
 
 
 def _numbers(values: Sequence[int]) -> "ctypes.Array[c_int64]":
