@@ -243,7 +243,7 @@ def gradient_schedule(layer: Layer, threads: int) -> Schedule:
 
 def _even(tiles: int, most: int, threads: int = 1) -> int:
     """Tiles of a block, of no more than `most`: all blocks alike, and as many for each thread."""
-    blocks = -(-tiles // (most * threads)) * threads
+    blocks = max(-(-tiles // (most * threads)), 1) * threads
     return -(-tiles // blocks)
 
 
