@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from harness.convs.algorithms import reference, winograd_ops
 from harness.convs.algorithms.tiles import Tile, is_native, suits, tile_of
+from harness.convs.algorithms.tuning import tuned
 from harness.convs.geometry import Conv, like, must_fit
 from harness.convs.native.library import library
 from harness.convs.native.prepared import Prepared
@@ -39,7 +40,7 @@ SMALLEST = 3  # outputs along an axis for which a tile takes fewer products than
 class Winograd:
     """Stride 1, kernels of 3 and 1; `tile`: outputs along all axes, 2 or 4, or one number an axis.
 
-    `auto` chooses by a rule, from the lengths of the input.
+    `auto` chooses by a rule, from the lengths of the input; `tuned` measures them on this machine.
     """
 
     tile: str | int | list[int] = "auto"
@@ -49,10 +50,11 @@ class Winograd:
 
     def __post_init__(self) -> None:
         listed = isinstance(self.tile, list) and len(self.tile) in (2, 3) and is_native(self.tile)
-        if not (listed or (type(self.tile) in (str, int) and self.tile in ("auto", 2, 4))):
+        if not (listed or (type(self.tile) in (str, int) and self.tile in ("auto", "tuned", 2, 4))):
             raise UserError(
-                f"tile {self.tile!r}; allowed: auto, 2, 4, or a number for each axis: [2, 2], "
-                "[2, 4], [4, 4], [2, 2, 2], [2, 4, 4], [4, 4, 4] in any order; 1 is summed directly"
+                f"tile {self.tile!r}; allowed: auto, tuned, 2, 4, or a number for each axis: "
+                "[2, 2], [2, 4], [4, 4], [2, 2, 2], [2, 4, 4], [4, 4, 4] in any order; "
+                "1 is summed directly"
             )
 
     @property
@@ -64,7 +66,7 @@ class Winograd:
 
     def tile_of(self, conv: Conv, shape: Sequence[int]) -> Tile:
         """The tile, by axis, for inputs of `shape`, with their batch and channels."""
-        return _tile(self.tile, conv, shape)
+        return _tile(self.tile, conv, shape, conv.weight)
 
     def refuses(self, conv: Conv) -> str | None:
         kernel, axes = tuple(conv.kernel_size), len(conv.kernel_size)
@@ -88,7 +90,7 @@ class Winograd:
     def _too_small(self, conv: Conv, size: tuple[int, ...]) -> str | None:
         outputs = winograd_ops.lengths(size, conv.kernel_size, _padding(conv))
         along = [n for n, r in zip(outputs, conv.kernel_size, strict=True) if r > 1]
-        small = self.tile == "auto" and max(along) < SMALLEST
+        small = self.tile in ("auto", "tuned") and max(along) < SMALLEST
         return f"a map of {' x '.join(map(str, outputs))}" if small else None
 
     def finish(self, network: nn.Module) -> None:
@@ -104,7 +106,7 @@ class Winograd:
         kind: type[WinogradConv2d | WinogradConv3d]
         kind = WinogradConv2d if isinstance(conv, nn.Conv2d) else WinogradConv3d
         new = like(conv, kind)
-        new.prepared = {}
+        new.prepared, new.choices = {}, set()
         new.tile = tuple(self.tile) if isinstance(self.tile, list) else self.tile
         return new
 
@@ -122,6 +124,7 @@ class WinogradConv2d(nn.Conv2d):
     relu: bool = False
     frozen: bool = False  # weights that nothing changes any more
     prepared: "dict[Any, Prepared]"  # transformed weights, by tile and axes of length one
+    choices: set[str]  # the tiles that it was computed with, where it is `tuned`
 
     def forward(
         self,
@@ -131,7 +134,7 @@ class WinogradConv2d(nn.Conv2d):
         return _forward(self, input, residual)
 
     def tile_of(self, _conv: Conv, shape: Sequence[int]) -> Tile:
-        return _tile(self.tile, self, shape)
+        return _tile(self.tile, self, shape, self.weight)
 
 
 class WinogradConv3d(nn.Conv3d):
@@ -141,6 +144,7 @@ class WinogradConv3d(nn.Conv3d):
     relu: bool = False
     frozen: bool = False  # weights that nothing changes any more
     prepared: "dict[Any, Prepared]"  # transformed weights, by tile and axes of length one
+    choices: set[str]  # the tiles that it was computed with, where it is `tuned`
 
     def forward(
         self,
@@ -150,7 +154,7 @@ class WinogradConv3d(nn.Conv3d):
         return _forward(self, input, residual)
 
     def tile_of(self, _conv: Conv, shape: Sequence[int]) -> Tile:
-        return _tile(self.tile, self, shape)
+        return _tile(self.tile, self, shape, self.weight)
 
 
 WinogradConv = WinogradConv2d | WinogradConv3d
@@ -230,23 +234,23 @@ def _single(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
     tracked = torch.is_grad_enabled() and any(
         t is not None and t.requires_grad for t in (x, weight, bias, residual)
     )
+    tile = _tile(conv.tile, conv, x.shape, x)
     with without_autocast(x.device):
         if tracked or _recorded(x):
-            y = winograd_ops.winograd(
-                x.float(), weight.float(), _padding(conv), _tile(conv.tile, conv, x.shape)
-            )
+            y = winograd_ops.winograd(x.float(), weight.float(), _padding(conv), tile)
             y = y if bias is None else y + bias.float().view(-1, *[1] * len(conv.kernel_size))
             y = y if residual is None else y + residual
             y = y.relu() if conv.relu else y
         else:
-            y = _at_once(conv, x.float(), weight.float(), residual)
+            y = _at_once(conv, x.float(), weight.float(), residual, tile)
     return _laid_out(y.to(x.dtype), x, weight)
 
 
-def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | None) -> Tensor:
+def _at_once(
+    conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | None, tile: Tile
+) -> Tensor:
     """Without gradients: nothing is dispatched, and the weights are transformed only once."""
-    padding, tile = _padding(conv), _tile(conv.tile, conv, x.shape)
-    made = None
+    padding, made = _padding(conv), None
     if not conv.training and isinstance(weight, nn.Parameter):
         kept = conv.prepared.setdefault((tile, _ones(x)), Prepared())
         made = kept.get(
@@ -268,9 +272,15 @@ def _at_once(conv: WinogradConv, x: Tensor, weight: Tensor, residual: Tensor | N
     )
 
 
-def _tile(wish: str | int | Sequence[int], conv: Conv, shape: Sequence[int]) -> Tile:
-    kernel = tuple(conv.kernel_size)
-    outputs = winograd_ops.lengths(tuple(shape[2:]), kernel, _padding(conv))
+def _tile(
+    wish: str | int | Sequence[int], conv: Conv, shape: Sequence[int], values: Tensor | None = None
+) -> Tile:
+    """`tuned` is what is fastest where native code computes with `values`, and else `auto`."""
+    kernel, padding = tuple(conv.kernel_size), _padding(conv)
+    if wish == "tuned":
+        found = None if values is None else tuned(conv, shape, padding, values)
+        return found or _tile("auto", conv, shape)
+    outputs = winograd_ops.lengths(tuple(shape[2:]), kernel, padding)
     fixed = wish if isinstance(wish, str | int) else tuple(wish)
     return tile_of(fixed, kernel, outputs, conv.in_channels * conv.out_channels, shape[0])
 
