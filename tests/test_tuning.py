@@ -208,6 +208,7 @@ UNMEASURED = {
     "traced": lambda conv, x: torch.jit.trace(conv, x, check_trace=False),
     "make_fx": lambda conv, x: make_fx(conv)(x),
     "in double": lambda conv, x: deepcopy(conv).double()(x.double()),
+    "told in double": lambda conv, x: deepcopy(conv).double().tile_of(conv, x.shape),
     "meta": lambda conv, x: dry_run(conv, x.to("meta")),
     "vmapped": lambda conv, x: torch.func.vmap(conv)(x[None]),
     "no batch": lambda conv, x: conv(x[:0]),

@@ -8,7 +8,6 @@ import json
 import logging
 from collections.abc import Sequence
 from functools import cache
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from torch import Tensor
 from harness.convs.algorithms.tile_race import Task, candidates, fastest
 from harness.convs.algorithms.tiles import Tile
 from harness.convs.geometry import Conv, times
-from harness.convs.native.library import cache_folder, kernels, library
+from harness.convs.native.library import cache_folder, kernels
 from harness.convs.tracing import is_eager
 from harness.cpu import cpu_model
 from harness.errors import UserError
@@ -38,17 +37,18 @@ def tuned(
     None where native code does not compute with the like of `values`, and is not measured: they are
     traced, or on a GPU, for example. Of a dry run, on the meta device, what this process knows.
     """
-    if not is_eager(values) or not prod(shape) or library() is None:
+    if not is_eager(values) or 0 in shape or (found := kernels()).library is None:
         return None
+    batch, _, *size = shape
     task = Task(
-        kernel=tuple(conv.kernel_size),
-        padding=padding,
-        channels=conv.in_channels,
-        filters=conv.out_channels,
-        size=tuple(shape[2:]),
-        batch=shape[0],
-        threads=torch.get_num_threads(),
-        instruction_set=kernels().instruction_set,
+        conv.kernel_size,
+        padding,
+        conv.in_channels,
+        conv.out_channels,
+        tuple(size),
+        batch,
+        torch.get_num_threads(),
+        found.instruction_set,
     )
     if values.is_meta:
         return _chosen.get(task)
