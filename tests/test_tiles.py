@@ -89,7 +89,9 @@ def test_any_other_tile_is_an_error_that_lists_those_allowed(tile):
     with pytest.raises(UserError) as error:
         Winograd(tile=tile)
     said = str(error.value)
-    assert said.startswith(f"tile {tile!r}; allowed: auto, 2, 4, or a number for each axis: [2, 2]")
+    assert said.startswith(
+        f"tile {tile!r}; allowed: auto, tuned, 2, 4, or a number for each axis: [2, 2]"
+    )
     assert "\n" not in said
 
 

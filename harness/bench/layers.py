@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.bench.memory import must_fit
-from harness.convs.geometry import Conv
+from harness.convs.geometry import Conv, times
 from harness.errors import UserError
 from harness.registry import hint
 
@@ -60,11 +60,6 @@ class Layer:
 
 def channels_last(dimensions: int) -> torch.memory_format:
     return torch.channels_last if dimensions == 2 else torch.channels_last_3d
-
-
-def times(numbers: Sequence[int]) -> str:
-    """(64, 56, 56) as people write it: 64x56x56."""
-    return "x".join(map(str, numbers))
 
 
 def _list(network: str, *shapes: tuple[int, ...], apart: Sequence[tuple[int, ...]] = ()) -> list:

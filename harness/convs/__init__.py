@@ -21,6 +21,8 @@ convolution it replaces, so a checkpoint moves between algorithms. Its attribute
 it runs on here: "torch", "native" code of this project, a "reference" in plain PyTorch that claims
 no speed, or a "fallback" where native code cannot run and PyTorch's own convolution stands in.
 Native code runs on CPUs: on another device such an algorithm is its reference.
+Its modules may have `choices`, a set of words: how they have computed so far, where that is chosen
+only then. Records count them.
 `standard` leaves all as it is.
 """
 

@@ -67,6 +67,11 @@ def output_size(conv: Conv, size: Sequence[int]) -> tuple[int, ...]:
     return tuple((end - 1) // step + 1 for end, step in zip(last, conv.stride, strict=True))
 
 
+def times(numbers: Sequence[int]) -> str:
+    """(64, 56, 56) as people write it: 64x56x56."""
+    return "x".join(map(str, numbers))
+
+
 def must_fit(conv: Conv, x: Tensor) -> None:
     """Our own code reads what it is told to: TypeError or ValueError for what is not there."""
     axes = len(conv.kernel_size)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -49,7 +49,7 @@ class SwapReport:
     `layers` counts the convolutions before. A share is that of all multiply-accumulates which the
     operator replaced, and which the algorithm then computes (0 to 1, from the shapes, padded taps
     included). `reasons` says why a layer was left, by its name. `kernel` is what the algorithm runs
-    on, on a CPU.
+    on, on a CPU. `modules` are those of the algorithm, which may choose how as they compute.
     """
 
     operator: str
@@ -62,6 +62,7 @@ class SwapReport:
     share_operator: float
     share_algorithm: float
     reasons: dict[str, str]
+    modules: tuple[nn.Module, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def label(self) -> str:
@@ -79,6 +80,8 @@ class SwapReport:
         """The label, the layers and the share of work that it holds for, and what left the others.
 
         "winograd (native); winograd in 13 of 20, 83% of the work; left: 7 (winograd: stride ...)"
+
+        What modules have chosen so far is counted too, in each module once for each choice.
         """
         parts = [self.label_on(device)]
         if self.operator != "standard":
@@ -87,6 +90,9 @@ class SwapReport:
         if self.algorithm != "standard":
             share = f"{self.share_algorithm:.0%} of the work"
             parts.append(f"{self.algorithm} in {self.computed} of {self.computable}, {share}")
+        if chosen := Counter(c for m in self.modules for c in sorted(getattr(m, "choices", ()))):
+            counts = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
+            parts.append(f"{self.algorithm} chose {counts}")
         if self.reasons:
             left = Counter(self.reasons.values()).most_common()
             parts.append("left: " + ", ".join(f"{count} ({why})" for why, count in left))
@@ -121,6 +127,7 @@ def swap(
         share_operator=first.share,
         share_algorithm=then.share,
         reasons=first.reasons | then.reasons,
+        modules=then.modules,
     )
 
 
@@ -130,6 +137,7 @@ class _Outcome:
     share: float
     reasons: dict[str, str]
     kernel: str = ""
+    modules: tuple[nn.Module, ...] = ()
 
 
 def _apply(
@@ -156,7 +164,8 @@ def _apply(
     if isinstance(method, Finisher) and (why := method.finish(network)) is not None:
         raise UserError(f"conv {kind} does not fit {name}: {why}")
     share = sum(macs[conv] for conv in new) / macs.total()
-    return _Outcome(len(new), share, reasons, getattr(method, "kernel", ""))
+    kernel = getattr(method, "kernel", "")
+    return _Outcome(len(new), share, reasons, kernel, tuple(new.values()))
 
 
 def _commonest(refusals: Mapping[Conv, str | None]) -> str:

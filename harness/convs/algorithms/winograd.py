@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from harness.convs.algorithms import reference, winograd_calls, winograd_ops
 from harness.convs.algorithms.tiles import Tile, is_native, suits, tile_of
+from harness.convs.algorithms.tuning import tuned
 from harness.convs.geometry import Conv, like, must_fit
 from harness.convs.native.library import library
 from harness.convs.native.prepared import Prepared
@@ -40,7 +41,7 @@ SMALLEST = 3  # outputs along an axis for which a tile takes fewer products than
 class Winograd:
     """Stride 1, kernels of 3 and 1; `tile`: outputs along all axes, 2 or 4, or one number an axis.
 
-    `auto` chooses by a rule, from the lengths of the input.
+    `auto` chooses by a rule, from the lengths of the input; `tuned` measures them on this machine.
     """
 
     tile: str | int | list[int] = "auto"
@@ -50,10 +51,11 @@ class Winograd:
 
     def __post_init__(self) -> None:
         listed = isinstance(self.tile, list) and len(self.tile) in (2, 3) and is_native(self.tile)
-        if not (listed or (type(self.tile) in (str, int) and self.tile in ("auto", 2, 4))):
+        if not (listed or (type(self.tile) in (str, int) and self.tile in ("auto", "tuned", 2, 4))):
             raise UserError(
-                f"tile {self.tile!r}; allowed: auto, 2, 4, or a number for each axis: [2, 2], "
-                "[2, 4], [4, 4], [2, 2, 2], [2, 4, 4], [4, 4, 4] in any order; 1 is summed directly"
+                f"tile {self.tile!r}; allowed: auto, tuned, 2, 4, or a number for each axis: "
+                "[2, 2], [2, 4], [4, 4], [2, 2, 2], [2, 4, 4], [4, 4, 4] in any order; "
+                "1 is summed directly"
             )
 
     @property
@@ -65,7 +67,7 @@ class Winograd:
 
     def tile_of(self, conv: Conv, shape: Sequence[int]) -> Tile:
         """The tile, by axis, for inputs of `shape`, with their batch and channels."""
-        return _tile(self.tile, conv, shape)
+        return _tile(self.tile, conv, shape, conv.weight)
 
     def refuses(self, conv: Conv) -> str | None:
         kernel, axes = tuple(conv.kernel_size), len(conv.kernel_size)
@@ -89,7 +91,7 @@ class Winograd:
     def _too_small(self, conv: Conv, size: tuple[int, ...]) -> str | None:
         outputs = winograd_calls.lengths(size, conv.kernel_size, _padding(conv))
         along = [n for n, r in zip(outputs, conv.kernel_size, strict=True) if r > 1]
-        small = self.tile == "auto" and max(along) < SMALLEST
+        small = self.tile in ("auto", "tuned") and max(along) < SMALLEST
         return f"a map of {' x '.join(map(str, outputs))}" if small else None
 
     def finish(self, network: nn.Module) -> None:
@@ -110,7 +112,7 @@ class Winograd:
         kind: type[WinogradConv2d | WinogradConv3d]
         kind = WinogradConv2d if isinstance(conv, nn.Conv2d) else WinogradConv3d
         new = like(conv, kind)
-        new.prepared = {}
+        new.prepared, new.choices = {}, set()
         new.tile = tuple(self.tile) if isinstance(self.tile, list) else self.tile
         return new
 
@@ -128,6 +130,7 @@ class WinogradConv2d(nn.Conv2d):
     relu: bool = False
     frozen: bool = False  # weights that nothing changes any more
     prepared: "dict[Any, Prepared]"  # transformed weights, by tile and axes of length one
+    choices: set[str]  # the tiles that it was computed with, where it is `tuned`
 
     def forward(
         self,
@@ -137,7 +140,7 @@ class WinogradConv2d(nn.Conv2d):
         return _forward(self, input, residual)
 
     def tile_of(self, _conv: Conv, shape: Sequence[int]) -> Tile:
-        return _tile(self.tile, self, shape)
+        return _tile(self.tile, self, shape, self.weight)
 
 
 class WinogradConv3d(nn.Conv3d):
@@ -147,6 +150,7 @@ class WinogradConv3d(nn.Conv3d):
     relu: bool = False
     frozen: bool = False  # weights that nothing changes any more
     prepared: "dict[Any, Prepared]"  # transformed weights, by tile and axes of length one
+    choices: set[str]  # the tiles that it was computed with, where it is `tuned`
 
     def forward(
         self,
@@ -156,7 +160,7 @@ class WinogradConv3d(nn.Conv3d):
         return _forward(self, input, residual)
 
     def tile_of(self, _conv: Conv, shape: Sequence[int]) -> Tile:
-        return _tile(self.tile, self, shape)
+        return _tile(self.tile, self, shape, self.weight)
 
 
 WinogradConv = WinogradConv2d | WinogradConv3d
@@ -223,7 +227,7 @@ def _fallback(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
 def _single(conv: WinogradConv, x: Tensor, residual: Tensor | None) -> Tensor:
     """In float32, whatever autocast says: half precision loses the digits of the transforms."""
     weight, bias = conv.weight, conv.bias
-    padding, tile = _padding(conv), _tile(conv.tile, conv, x.shape)
+    padding, tile = _padding(conv), _tile(conv.tile, conv, x.shape, x)
     tracked = torch.is_grad_enabled() and (
         x.requires_grad
         or weight.requires_grad
@@ -268,7 +272,13 @@ def _at_once(
     )
 
 
-def _tile(wish: str | int | Sequence[int], conv: Conv, shape: Sequence[int]) -> Tile:
+def _tile(
+    wish: str | int | Sequence[int], conv: Conv, shape: Sequence[int], values: Tensor | None = None
+) -> Tile:
+    """`tuned` is what is fastest where native code computes with `values`, and else `auto`."""
+    if wish == "tuned":
+        found = None if values is None else tuned(conv, shape, _padding(conv), values)
+        return found or _tile("auto", conv, shape)
     fixed = wish if isinstance(wish, str | int) else tuple(wish)
     weights = conv.in_channels * conv.out_channels
     return _tile_for(fixed, tuple(conv.kernel_size), _padding(conv), tuple(shape), weights)

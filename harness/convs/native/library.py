@@ -125,8 +125,7 @@ def _cached(chosen: str) -> Path:
     compiler = find_compiler()
     if compiler is None:
         raise CompileError("no C++ compiler was found; install g++, or name one in CXX")
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    path = root / "harness" / "native" / file_name(chosen, version_of(compiler))
+    path = cache_folder() / file_name(chosen, version_of(compiler))
     if path.is_file():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,3 +136,9 @@ def _cached(chosen: str) -> Path:
             )
             compile_kernels(compiler, chosen, path)
     return path
+
+
+def cache_folder() -> Path:
+    """The user's; RuntimeError if there is no home."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    return root / "harness" / "native"
