@@ -71,7 +71,7 @@ def test_every_backbone_takes_the_inputs_of_its_dimensions_and_refuses_the_other
 
 def test_a_wrong_input_is_told_which_fit():
     spec = StreamSpec(backbone=("tiny2d", {}), input="flow_clip")
-    said = "^temporal.input: 'flow_clip' does not go with the 2-D backbone 'tiny2d'; "
+    said = "^model.temporal.input: 'flow_clip' does not go with the 2-D backbone 'tiny2d'; "
     with pytest.raises(UserError, match=said + "it takes rgb or rgb_diff or flow_stack$"):
         model("rgb", spec)
 

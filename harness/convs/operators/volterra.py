@@ -43,10 +43,12 @@ class Volterra:
     norm: Literal["batch", "none"] = "batch"
 
     def __post_init__(self) -> None:
-        fits = self.rank is None or (self.form == "low_rank" and 1 <= self.rank <= LARGEST_RANK)
-        if not fits:
-            allowed = f"1 to {LARGEST_RANK}, for the form low_rank"
-            raise UserError(f"rank: {allowed}; not {self.rank}, {self.form}")
+        if self.rank is None:
+            return
+        if self.form != "low_rank":
+            raise UserError(f"rank: belongs to the form low_rank, not to {self.form}")
+        if not 1 <= self.rank <= LARGEST_RANK:
+            raise UserError(f"rank: must be from 1 to {LARGEST_RANK}, got {self.rank}")
 
     def refuses(self, conv: Conv) -> str | None:
         count = products(conv.weight[0].numel())
