@@ -100,6 +100,11 @@ class Kernel(nn.Module):
         values = self.last(self.hidden(self.coordinates))
         return values.T.reshape(self.shape)
 
+    def multiplications_beside(self, _weight: Tensor) -> int:
+        """Once a call, whatever the batch."""
+        layers = [m for m in self.modules() if isinstance(m, nn.Linear)]
+        return len(self.coordinates) * sum(layer.weight.numel() for layer in layers)
+
 
 def coordinates(kernel_size: tuple[int, ...], *, normalise: bool) -> list[tuple[float, ...]]:
     """Of each tap from the centre, the last axis fastest; half-integers where a side is even.
