@@ -14,6 +14,7 @@ from harness.bench.counts import example
 from harness.cell import find_weights
 from harness.config.document import Document
 from harness.config.experiment import Experiment
+from harness.config.located import located, notes
 from harness.config.options import check_options
 from harness.errors import UserError
 from harness.models.build import network_of
@@ -77,17 +78,6 @@ def _countable() -> Iterator[None]:
         said = str(error).partition("\n")[0]
         if "overflow" not in said.lower():
             raise
-        where = [note for note in getattr(error, "__notes__", []) if note.startswith("model.")]
-        raise UserError(f"{(*where, 'model')[0]}: too large: {said}") from None
-
-
-@contextmanager
-def located(document: Document, *path: str) -> Iterator[None]:
-    """Begin the error of a section with the file and line that it, or what it names, stands in."""
-    section = ".".join(path)
-    try:
-        yield
-    except UserError as error:
-        said = str(error) if str(error).startswith(section) else f"{section}: {error}"
-        key = said.partition(":")[0]
-        raise UserError(f"{document.where(tuple(key.split('.')))}: {said}") from None
+        refused = UserError(f"too large: {said}")
+        refused.__notes__ = notes(error)
+        raise refused from None

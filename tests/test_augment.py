@@ -276,21 +276,31 @@ def test_jitter_stays_in_its_ranges_and_draws_the_order():
 @pytest.mark.parametrize(
     ("table", "name", "options", "message"),
     [
-        (CROPS, "random_resized", {"scale": (0.5, 0.1)}, "scale is 0.5 to 0.1; 0 < low <= high"),
-        (CROPS, "random_resized", {"scale": (0.5, 2.0)}, "scale is up to 2.0; at most 1"),
-        (CROPS, "random_resized", {"ratio": (0.0, 1.0)}, "ratio is 0.0 to 1.0"),
-        (CROPS, "multi_scale", {"scales": (1.5,)}, r"scales are \[1.5\]; each over 0, at most 1"),
-        (CROPS, "multi_scale", {"scales": ()}, r"scales are \[\]"),
-        (CROPS, "multi_scale", {"max_distort": -1}, "max_distort is -1; at least 0"),
-        (DISTORTIONS, "jitter", {"contrast": -0.1}, "contrast is -0.1; at least 0"),
-        (DISTORTIONS, "jitter", {"hue": 0.6}, "hue is 0.6; from 0 to 0.5 turns"),
-        (DISTORTIONS, "rand_augment", {"ops": 0}, "ops is 0; at least 1"),
-        (DISTORTIONS, "rand_augment", {"magnitude": 31}, "magnitude is 31; from 0 to 30"),
-        (MIXES, "mixup", {"alpha": 0.0}, "alpha is 0.0; more than 0"),
-        (MIXES, "cutmix", {"alpha": -1.0}, "alpha is -1.0; more than 0"),
+        (
+            CROPS,
+            "random_resized",
+            {"scale": (0.5, 0.1)},
+            "scale: needs 0 < low <= high, got 0.5 to 0.1",
+        ),
+        (
+            CROPS,
+            "random_resized",
+            {"scale": (0.5, 2.0)},
+            "scale: must be at most 1, the frame, got 2.0",
+        ),
+        (CROPS, "random_resized", {"ratio": (0.0, 1.0)}, "ratio: needs 0 < low <= high, got 0.0"),
+        (CROPS, "multi_scale", {"scales": (1.5,)}, r"scales: .* over 0, at most 1, got \[1.5\]"),
+        (CROPS, "multi_scale", {"scales": ()}, r"scales: .*, got \[\]"),
+        (CROPS, "multi_scale", {"max_distort": -1}, "max_distort: must be at least 0, got -1"),
+        (DISTORTIONS, "jitter", {"contrast": -0.1}, "contrast: must be at least 0, got -0.1"),
+        (DISTORTIONS, "jitter", {"hue": 0.6}, "hue: must be from 0 to 0.5 turns, got 0.6"),
+        (DISTORTIONS, "rand_augment", {"ops": 0}, "ops: must be at least 1, got 0"),
+        (DISTORTIONS, "rand_augment", {"magnitude": 31}, "magnitude: must be from 0 to 30, got 31"),
+        (MIXES, "mixup", {"alpha": 0.0}, "alpha: must be more than 0, got 0.0"),
+        (MIXES, "cutmix", {"alpha": -1.0}, "alpha: must be more than 0, got -1.0"),
     ],
     ids=str,
 )
 def test_an_option_out_of_its_range_is_refused_by_name(table, name, options, message):
-    with pytest.raises(UserError, match=f"{table.kind} '{name}': {message}"):
+    with pytest.raises(UserError, match=f"^{message}"):
         table[name](**options)

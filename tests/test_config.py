@@ -142,6 +142,22 @@ def test_options_are_bound_to_the_signature(write):
     assert "did you mean 'kernel_size'?" in lines[1]
 
 
+def test_what_is_written_in_the_short_form_keeps_its_line(write):
+    base = BASE.replace("conv: winograd", "conv: {name: hyper,\n    hidden: [8], normalise: true}")
+    over = (
+        "extends: base.yaml\nname: x\nmodel: {temporal: {conv: {name: hyper,\n  normalise: 3}}}\n"
+    )
+    write("base.yaml", base)
+    path = write("x.yaml", over)
+    _, document = load_experiment(path, ["model.spatial.conv=volterra"])
+    operator = ("model", "temporal", "conv", "operator")
+    assert document.where((*operator, "hidden")) == f"{path.with_name('base.yaml')}:7"
+    assert document.where((*operator, "normalise")) == f"{path}:4"
+    assert document.where(operator[:-1]) == f"{path}:3"
+    assert document.where(("model", "spatial", "conv", "operator")) == "--set model.spatial.conv"
+    assert all(document.has(path) for path in document.origins)
+
+
 def test_missing_files_and_circles(write):
     assert "no such file; did you mean 'base.yaml'?" in refused(
         write("x.yaml", BASE).with_name("bas.yaml")

@@ -102,10 +102,10 @@ def test_multiplications_are_those_of_what_runs_here():
         assert (cost.multiplications(experiment, network, SIZE) == direct) is same
 
 
-@pytest.mark.parametrize(("operator", "known"), [("grouped", True), ("local", False)])
-def test_what_is_no_convolution_leaves_the_multiplications_unknown(operator, known):
-    found = cost.multiplications(*built(operator), SIZE)
-    assert (found is not None) is known
+@pytest.mark.parametrize("operator", ["grouped", "hyper", "kernel", "local", "volterra"])
+def test_only_the_multiplications_of_kernel_are_unknown(operator):
+    known = cost.multiplications(*built(operator), SIZE) is not None
+    assert known is (operator != "kernel")
 
 
 def test_the_layout_is_that_of_the_maps():

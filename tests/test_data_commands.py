@@ -134,7 +134,7 @@ def test_options_of_the_flow_are_refused_before_anything_is_decoded(here, tmp_pa
     wrong = ("--set", "flow={name: farneback, winsize: -3}")
     done = here("data", "prepare", "moving_shapes", *SMALL, *wrong)
     assert done.returncode == 2
-    assert "flow 'farneback': winsize is -3; it must be more than 0" in done.stderr
+    assert "--set flow: data.flow.winsize: must be more than 0, got -3" in done.stderr
     assert not (tmp_path / "cache").exists()
 
 

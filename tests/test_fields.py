@@ -116,15 +116,15 @@ def test_backward_fields_lead_from_each_frame_to_the_one_before():
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [
-        ("farneback", {"winsize": -3}, "winsize is -3; it must be more than 0"),
-        ("farneback", {"iterations": 0}, "iterations is 0"),
-        ("tvl1", {"theta": 0.0}, "theta is 0.0"),
-        ("tvl1", {"scales": 0}, "scales is 0"),
-        ("tvl1", {"scale_step": 1.0}, "scale_step is 1.0; it must be less than 1"),
+        ("farneback", {"winsize": -3}, "winsize: must be more than 0, got -3"),
+        ("farneback", {"iterations": 0}, "iterations: must be more than 0, got 0"),
+        ("tvl1", {"theta": 0.0}, "theta: must be more than 0, got 0.0"),
+        ("tvl1", {"scales": 0}, "scales: must be more than 0, got 0"),
+        ("tvl1", {"scale_step": 1.0}, "scale_step: must be less than 1, got 1.0"),
     ],
 )
 def test_options_that_compute_nonsense_are_refused(name, options, told):
-    with pytest.raises(UserError, match=f"flow '{name}': {told}"):
+    with pytest.raises(UserError, match=f"^{told}$"):
         FlowRecipe(name=name, options=options).method()
 
 

@@ -216,5 +216,5 @@ def test_what_it_refuses_and_why(conv, reason):
 
 @pytest.mark.parametrize("options", [{"sigma": 0.0}, {"ridge": -1.0}])
 def test_a_kernel_needs_a_width_and_a_ridge(options):
-    with pytest.raises(UserError, match="must be positive, got"):
+    with pytest.raises(UserError, match="^(sigma|ridge): must be more than 0, got"):
         KernelMap(**options)

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from fake_records import record
 
 from harness.config.experiment import load_experiment
 from harness.errors import UserError
 from harness.places import Places
 from harness.planning.plan import ablation_plan, arm_name, as_yaml, experiment_plan, sweep_plan
+from harness.planning.winners import winners
 
 SHIPPED = Path(__file__).parents[1]
 CONV = SHIPPED / "experiments/moving_shapes/conv_fusion.yaml"
@@ -99,6 +101,10 @@ def test_an_ablation_changes_one_thing_at_a_time(tmp_path, places):
         "fusion=sum",
         "train.epochs=5",
     ]
+    assert plan.notes == [
+        f"{path}:5: fusion=conv: the baseline's own; not trained twice",
+        f"{path}:6: train.epochs=10: the baseline's own; not trained twice",
+    ]
     assert plan.tasks[3].experiment.model.fusion.name == "conv"
     assert len(plan.cells(places)) == 4 * 3
 
@@ -184,6 +190,28 @@ def test_values_survive_the_command_line(value):
     from harness.config.document import parse_override
 
     assert parse_override(f"k={as_yaml(value)}").tree == {"k": value}
+
+
+def test_a_line_for_each_confirmed_trial_gives_its_parameters(tmp_path):
+    fusions = "{choice: [sum, {name: conv, kernel_size: 3}]}"
+    plan = sweep(
+        tmp_path,
+        "arms: [CONV]\nset: {data.val: {share: 0.2}}\nsearch:\n  trials: 4\n  space:\n"
+        f"    train.epochs: {{int: [5, 9]}}\n    model.fusion: {fusions}\n",
+    )
+    sets = [("train.epochs", 7), ("model.fusion", {"name": "conv", "kernel_size": 3})]
+    command = plan.tasks[0].changed([("train.epochs", 5), *sets], "trial 3").command
+    found = [
+        record(stage="confirm", trial=3, seed=seed, command=f"{command} --set seeds=[{seed}]")
+        for seed in (7, 8)
+    ]
+    other = record(stage="confirm", trial=1, arm="b", command="harness run b --set train.epochs=9")
+    assert winners([record(trial=3, stage="search"), *found, other], plan.space) == [
+        "conv on ucf101/01: confirmed trial 3: train.epochs=7, "
+        'model.fusion={"name": "conv", "kernel_size": 3}',
+        "b on ucf101/01: confirmed trial 1: train.epochs=9",
+    ]
+    assert winners([record()], []) == []
 
 
 def test_arm_names_are_short():

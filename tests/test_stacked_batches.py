@@ -1,7 +1,7 @@
 """How `Batches` stacks flow: in both directions of time, and along paths that leave the crop."""
 
 import numpy as np
-from test_batches import KEY, batches, clip, epoch_of
+from cached_clips import KEY, batches, clip, epoch_of
 
 from harness.data.cache import Builder, Cache
 from harness.data.sampling import ClipSpec

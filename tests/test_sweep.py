@@ -20,6 +20,7 @@ from harness.planning.coordinator import owned
 from harness.planning.launch import Again, launch, standing
 from harness.planning.plan import ablation_plan, experiment_plan, sweep_plan
 from harness.planning.silence import Silent
+from harness.planning.winners import winners
 from harness.results.store import load_all
 from harness.settings import Settings
 
@@ -182,6 +183,13 @@ def test_a_search_proposes_confirms_and_stops(folder, places):
     assert {r.seed for r in confirmed} == {7, 8}
     assert confirmed[0].config["train"] == best.config["train"]
     assert "test/top1" in confirmed[0].metrics
+    [line] = winners(outcome.records, plan.space)
+    rate = best.config["train"]["optimizer"]["lr"]
+    fusion = best.config["model"]["fusion"]["name"]
+    assert line == (
+        f"tiny on {best.dataset}/{best.split}: confirmed trial {best.trial}: "
+        f"train.optimizer.lr={rate}, model.fusion.name={fusion}"
+    )
     again = run(plan, places)
     assert (again.trained, again.before, len(again.records)) == (0, 6, 2)
     assert trial_states(places) == {"COMPLETE": 6}

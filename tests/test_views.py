@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_batches import CLIPS, assert_equal, batches, epoch_of, telling_cache
+from cached_clips import CLIPS, assert_equal, batches, epoch_of, telling_cache
 
 from harness.data.views import Views
 

@@ -15,7 +15,7 @@ from harness.errors import UserError
 def cutmix(*, alpha: float = 1.0) -> Mix:
     """A box of each sample from another one; what stays is a share from Beta(alpha, alpha)."""
     if alpha <= 0:
-        raise UserError(f"mix 'cutmix': alpha is {alpha}; more than 0")
+        raise UserError(f"alpha: must be more than 0, got {alpha}")
 
     def mix(batch: Batch, rng: np.random.Generator) -> Batch:
         streams = [name for name in STREAMS if name in batch]

@@ -20,9 +20,9 @@ def jitter(
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
     for name, strength in strengths.items():
         if strength < 0:
-            raise UserError(f"distortion 'jitter': {name} is {strength}; at least 0")
+            raise UserError(f"{name}: must be at least 0, got {strength}")
     if not 0 <= hue <= 0.5:
-        raise UserError(f"distortion 'jitter': hue is {hue}; from 0 to 0.5 turns")
+        raise UserError(f"hue: must be from 0 to 0.5 turns, got {hue}")
     ranges = {name: (max(0.0, 1 - by), 1 + by) for name, by in strengths.items() if by}
     if hue:
         ranges["hue"] = (-hue, hue)

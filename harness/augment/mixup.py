@@ -15,7 +15,7 @@ from harness.errors import UserError
 def mixup(*, alpha: float = 0.2) -> Mix:
     """Each sample blended with another one, by a share from Beta(alpha, alpha)."""
     if alpha <= 0:
-        raise UserError(f"mix 'mixup': alpha is {alpha}; more than 0")
+        raise UserError(f"alpha: must be more than 0, got {alpha}")
 
     def mix(batch: Batch, rng: np.random.Generator) -> Batch:
         share, other = rng.beta(alpha, alpha), rng.permutation(len(batch["label"]))

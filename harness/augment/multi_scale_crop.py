@@ -26,9 +26,9 @@ def multi_scale_crop(
 ) -> Crop:
     """A box with sides from `scales` of the short side, at one of 5 or 13 fixed places."""
     if not scales or not all(0 < scale <= 1 for scale in scales):
-        raise UserError(f"crop 'multi_scale': scales are {list(scales)}; each over 0, at most 1")
+        raise UserError(f"scales: needs numbers over 0, at most 1, got {list(scales)}")
     if max_distort < 0:
-        raise UserError(f"crop 'multi_scale': max_distort is {max_distort}; at least 0")
+        raise UserError(f"max_distort: must be at least 0, got {max_distort}")
     pairs = [
         (down, across)
         for down, across in product(range(len(scales)), repeat=2)

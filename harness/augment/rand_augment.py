@@ -22,11 +22,9 @@ STRONGEST = 30
 def rand_augment(*, ops: int = 2, magnitude: int = 9) -> Distort:
     """Random operations on colours and on geometry, `ops` of one `magnitude` from 0 to 30."""
     if ops < 1:
-        raise UserError(f"distortion 'rand_augment': ops is {ops}; at least 1")
+        raise UserError(f"ops: must be at least 1, got {ops}")
     if not 0 <= magnitude <= STRONGEST:
-        raise UserError(
-            f"distortion 'rand_augment': magnitude is {magnitude}; from 0 to {STRONGEST}"
-        )
+        raise UserError(f"magnitude: must be from 0 to {STRONGEST}, got {magnitude}")
     table = list(OPERATIONS.values())
 
     def distort(rng: np.random.Generator) -> Distortion:

@@ -22,9 +22,9 @@ def random_resized_crop(
     """A box of a random share `scale` of the area and a random `ratio` of width to height."""
     for name, (low, high) in {"scale": scale, "ratio": ratio}.items():
         if not 0 < low <= high:
-            raise UserError(f"crop 'random_resized': {name} is {low} to {high}; 0 < low <= high")
+            raise UserError(f"{name}: needs 0 < low <= high, got {low} to {high}")
     if scale[1] > 1:
-        raise UserError(f"crop 'random_resized': scale is up to {scale[1]}; at most 1, the frame")
+        raise UserError(f"scale: must be at most 1, the frame, got {scale[1]}")
 
     def crop(frame: Size, _size: Size, rng: np.random.Generator) -> Box:
         for _ in range(TRIES):

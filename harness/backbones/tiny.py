@@ -72,8 +72,9 @@ class HalveClip(nn.Module):
 
 
 def _widths(width: int, depth: int) -> list[int]:
-    if width < 1 or depth < 1:
-        raise UserError(f"a tiny backbone needs width and depth of at least 1: {width}, {depth}")
+    for name, given in (("width", width), ("depth", depth)):
+        if given < 1:
+            raise UserError(f"{name}: must be at least 1, got {given}")
     return [width * 2**i for i in range(depth)]
 
 

@@ -5,7 +5,7 @@ rest. Backward is a training step of the layer: forward with fresh weights, the 
 weights' gradient; the baseline takes for each of the three the memory layout that suits it best.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.bench import closed_form
+from harness.bench.asked import Asked, Progress
 from harness.bench.contest import Contest, Row, contest
 from harness.bench.errors import output_error, step_error
 from harness.bench.isolated import isolated
@@ -27,22 +28,15 @@ from harness.bench.race import Call
 from harness.convs.algorithms.winograd import freeze
 from harness.convs.geometry import Conv
 
-Progress = Callable[[int, int, str], None]
 Direction = Literal["forward", "backward"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What to time. `seconds` of wall time for each race; `memory`: in processes of their own."""
+class LayersAsked(Asked):
+    """Which layers to time, and in which directions."""
 
     layers: Sequence[Layer]
-    variants: Sequence[Variant]
-    directions: Sequence[Direction] = ("forward",)
-    batch: int = 1
-    threads: int = 1
-    seconds: float = 4.0
-    compiled: bool = False
-    memory: bool = False
+    directions: Sequence[Direction]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +53,7 @@ class Problem:
         return {e.variant.label: e.module for e in self.entries if e.module is not None}
 
 
-def bench_convs(asked: Asked, progress: Progress) -> list[Row]:
+def bench_convs(asked: LayersAsked, progress: Progress) -> list[Row]:
     """A row for each layer, direction and variant; UserError for what this machine cannot hold."""
     torch.manual_seed(0)
     for layer in asked.layers:
@@ -75,7 +69,7 @@ def bench_convs(asked: Asked, progress: Progress) -> list[Row]:
     return rows
 
 
-def _rows(layer: Layer, direction: Direction, asked: Asked, how: Bench) -> Iterator[Row]:
+def _rows(layer: Layer, direction: Direction, asked: LayersAsked, how: Bench) -> Iterator[Row]:
     problem = pose(layer, asked.variants, asked.batch)
     run, errors_of = (_forward, output_error) if direction == "forward" else (_step, step_error)
     raced, missing = run(problem, asked, how)
@@ -106,7 +100,7 @@ def pose(layer: Layer, variants: Sequence[Variant], batch: int) -> Problem:
 
 
 @torch.no_grad()
-def _forward(problem: Problem, asked: Asked, how: Bench) -> tuple[Contest, dict[str, str]]:
+def _forward(problem: Problem, asked: LayersAsked, how: Bench) -> tuple[Contest, dict[str, str]]:
     paths, missing = forward_paths(problem.conv, problem.x, compiled=asked.compiled)
     for module in problem.modules.values():
         freeze(module)  # as the weights that PyTorch's paths have packed beforehand
@@ -114,7 +108,7 @@ def _forward(problem: Problem, asked: Asked, how: Bench) -> tuple[Contest, dict[
     return contest({"forward": paths}, ours, how, asked.seconds), missing
 
 
-def _step(problem: Problem, asked: Asked, how: Bench) -> tuple[Contest, dict[str, str]]:
+def _step(problem: Problem, asked: LayersAsked, how: Bench) -> tuple[Contest, dict[str, str]]:
     paths = step_paths(problem.conv, problem.x)
     ours = {label: training_step(m.train(), problem.x) for label, m in problem.modules.items()}
     return contest(paths, ours, how, asked.seconds), {}
@@ -158,7 +152,7 @@ def _rates(row: Row) -> Row:
     }
 
 
-def _memory(e: Entry, row: Row, asked: Asked, layer: Layer) -> Row:
+def _memory(e: Entry, row: Row, asked: LayersAsked, layer: Layer) -> Row:
     """Memory of one forward call above its inputs and output, each in a process of its own."""
     if row["direction"] != "forward":
         return {"extra_mb": None, "baseline_extra_mb": None}

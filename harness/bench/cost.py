@@ -20,7 +20,7 @@ from harness.bench.energy import energy
 from harness.bench.isolated import isolated
 from harness.bench.layout import layout_of
 from harness.bench.memory import extra_mb, give_back_freed_memory, peak_mb
-from harness.bench.products import products
+from harness.bench.products import products, unsaid
 from harness.bench.timer import latency_ms, throughput
 from harness.config.experiment import Experiment
 from harness.config.schema import Component, components, plain
@@ -107,15 +107,14 @@ def _on_meta(experiment: Experiment, classes: int, size: int) -> tuple[TwoStream
 
 
 def multiplications(experiment: Experiment, network: TwoStream, size: int) -> int | None:
-    """Of all convolutions, as they are computed where the network is; None where an operator
-    multiplies in something that is no convolution.
+    """Of all convolutions and of what operators do beside them, as computed where the network is;
+    None where an operator multiplies in something that does not say how often.
     """
-
-    def outside(experiment: Experiment) -> int:
-        direct, batch = _on_meta(experiment, network.classes, size)
-        return work(lambda: direct(batch)).macs - products(direct, batch).direct
-
-    if outside(directly(experiment)) != outside(directly(experiment, operators=False)):
+    others = [
+        unsaid(*_on_meta(directly(experiment, operators=operators), network.classes, size))
+        for operators in (True, False)
+    ]
+    if others[0] != others[1]:
         return None
     clip, on_cpu = experiment.data.clip, next(network.parameters()).device.type == "cpu"
     fallen_back = {

@@ -5,7 +5,7 @@ is folded, ReLUs are fused and weights packed, by us and by inductor. A step is 
 without its optimiser: forward and all gradients. Who computes another output is not in the race.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.bench.alike import differing
+from harness.bench.asked import Asked, Progress
 from harness.bench.compiled import frozen
 from harness.bench.contest import Contest, Row, contest
 from harness.bench.counts import values_of, work_of
@@ -32,22 +33,15 @@ from harness.convs.fold import fold_finishes
 from harness.convs.swap import swap
 from harness.errors import UserError
 
-Progress = Callable[[int, int, str], None]
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelsAsked:
-    """What to time: `direction` is "forward" or "step"; the rest as for layers."""
+class ModelsAsked(Asked):
+    """Which networks to time; `direction` is "forward" or "step"."""
 
     subjects: Sequence[Subject]
-    variants: Sequence[Variant]
     direction: str = "forward"
-    batch: int = 1
-    threads: int = 1
-    seconds: float = 10.0
-    compiled: bool = True
-    memory: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

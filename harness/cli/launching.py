@@ -92,6 +92,8 @@ def train(plan: "Plan", given: Launching) -> "Outcome":
     from harness.planning.launch import Again, launch
 
     check_format(given.format)
+    for note in plan.notes:
+        say(note)
     places, again = places_of(given), Again(fresh=given.fresh, failed=given.retry_failed)
     with display() as shown:
         outcome = launch(plan, places, settings_of(given), shown, again)

@@ -14,9 +14,9 @@ def command(
     Example: `harness runs --where plan=demo --where config.model.fusion.name=conv`
     """
     from harness.cli.output import check_format, emit
-    from harness.report.records import matching, records_table
+    from harness.report.records import records_table
     from harness.results.store import load_all
 
     check_format(format)
     conditions = o.conditions(where, "plan=demo")
-    emit(records_table(matching(load_all(runs), conditions)), format, output)
+    emit(records_table(load_all(runs), conditions), format, output)

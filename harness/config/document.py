@@ -57,6 +57,12 @@ class Document:
     def error(self, path: Path_, message: str) -> UserError:
         return UserError(f"{self.where(path)}: {'.'.join(path)}: {message}" if path else message)
 
+    def error_below(self, path: Path_, message: str) -> UserError:
+        """The error of a section, at its key if it begins with one: "rank: must be ..."."""
+        key, colon, rest = message.partition(": ")
+        at_key = colon and self.has((*path, key))
+        return self.error((*path, key), rest) if at_key else self.error(path, message)
+
 
 def read(path: Path) -> Document:
     """Read one file; `extends` is left for the caller."""

@@ -28,7 +28,7 @@ def _with_bases(section: type, path: Path, trail: tuple[Path, ...]) -> Document:
         raise UserError(f"{path}: extends itself: {names}")
     document = read(path)
     if "extends" not in {f.name for f in fields(section)}:
-        return Document(normalise(section, document), document.name, document.origins)
+        return normalise(section, document)
     bases = document.tree.pop("extends", None) or []
     result = Document({}, document.name, {})
     for base in [bases] if isinstance(bases, str) else bases:
@@ -46,27 +46,31 @@ def _with_bases(section: type, path: Path, trail: tuple[Path, ...]) -> Document:
 
 def lay_over(section: type, base: Document, over: Document) -> Document:
     """`over` on top of `base`; neither is changed."""
-    tree = _merge(section, normalise(section, base), normalise(section, over))
-    merged = Document(tree, base.name)
-    origins = _origins(base, over)
+    under, upper = normalise(section, base), normalise(section, over)
+    merged = Document(_merge(section, under.tree, upper.tree), base.name)
+    whole = {path for path in over.origins if not isinstance(over.at(path), dict)}
+    origins = _uncovered(under.origins, whole) | upper.origins
     merged.origins = {path: origin for path, origin in origins.items() if merged.has(path)}
     return merged
 
 
-def _origins(base: Document, over: Document) -> dict[Path_, str]:
+def _uncovered(origins: dict[Path_, str], whole: set[Path_]) -> dict[Path_, str]:
     """What a value was replaced by as a whole no longer stands where its parts did."""
-    whole = {path for path in over.origins if not isinstance(over.at(path), dict)}
-    kept = {
+    return {
         path: origin
-        for path, origin in base.origins.items()
+        for path, origin in origins.items()
         if not any(path[:end] in whole for end in range(1, len(path)))
     }
-    return kept | over.origins
 
 
-def normalise(section: type, document: Document) -> dict[str, Any]:
-    """The tree with short forms written out, so that trees merge: `conv` -> `{name: conv}`."""
-    return _normal(section, document.tree, (), document)
+def normalise(section: type, document: Document) -> Document:
+    """With short forms written out, so that trees merge: `conv` -> `{name: conv}`.
+
+    What a long form has elsewhere than the short one keeps its origin.
+    """
+    normal = Document({}, document.name, dict(document.origins))
+    normal.tree = _normal(section, document.tree, (), normal)
+    return normal
 
 
 def _normal(section: type, tree: Any, path: Path_, document: Document) -> Any:
@@ -74,7 +78,7 @@ def _normal(section: type, tree: Any, path: Path_, document: Document) -> Any:
         if isinstance(tree, str) and hasattr(section, "short"):
             return section.short(tree)
         if isinstance(tree, dict) and hasattr(section, "long"):
-            tree = section.long(tree)
+            tree = _long(section, tree, path, document)
     except UserError as error:
         raise document.error(path, str(error)) from None
     if not isinstance(tree, dict):
@@ -90,6 +94,16 @@ def _normal(section: type, tree: Any, path: Path_, document: Document) -> Any:
         else:
             result[key] = _normal(inner, value, (*path, key), document)
     return result
+
+
+def _long(section: Any, tree: dict[str, Any], path: Path_, document: Document) -> dict[str, Any]:
+    """The long form; where all of the short one is a part of it, its origins are that part's."""
+    long: dict[str, Any] = section.long(tree)
+    for part in [key for key, value in long.items() if value is tree]:
+        below = [key for key in document.origins if key[: len(path)] == path != key]
+        for key in below:
+            document.origins[(*path, part, *key[len(path) :])] = document.origins.pop(key)
+    return long
 
 
 def _merge(section: type | None, base: Any, over: Any) -> Any:

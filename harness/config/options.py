@@ -1,13 +1,16 @@
-"""A component's options held against its signature: names, types, what is missing."""
+"""A component's options held against its signature: names, types, ranges, what is missing."""
 
 from copy import deepcopy
 from inspect import Parameter
 from typing import Any
 
-from harness.config.document import Document, Path_
+from harness.config.document import Document
 from harness.config.schema import components, convert, plain
 from harness.errors import UserError
 from harness.registry import Registry, hint
+
+# Kinds made of their options alone: making one says whether it takes them.
+MADE_OF_OPTIONS = ("operator", "algorithm", "crop", "distortion", "mix")
 
 
 def bind(table: Registry, name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -44,18 +47,17 @@ def written_out(experiment: Any) -> dict[str, Any]:
 
 
 def check_options(experiment: Any, document: Document) -> None:
-    """Bind the options of every component of an experiment; all errors at once."""
+    """Bind the options of every component of an experiment; all errors at once.
+
+    Those out of range, too, where a component is made of its options alone.
+    """
     errors = []
     for path, table, component in components(experiment):
         try:
             component.options = bind(table, component.name, component.options)
+            if table.kind in MADE_OF_OPTIONS:
+                table[component.name](**component.options)
         except UserError as error:
-            errors.append(_located(path, str(error), document))
+            errors.append(str(document.error_below(path, str(error))))
     if errors:
         raise UserError("\n".join(errors))
-
-
-def _located(path: Path_, message: str, document: Document) -> str:
-    exact = (*path, message.partition(":")[0])
-    where = document.where(exact if exact in document.origins else path)
-    return f"{where}: {'.'.join(path)}.{message}"

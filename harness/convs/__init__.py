@@ -15,7 +15,9 @@ An *operator* is another function: it has parameters of its own and is built, fr
 that it replaces, out of ordinary convolutions, so that an algorithm can compute them in turn. What
 in it is no convolution stays as it is, and counts in the share of work that the algorithm has not.
 A module of an operator may have `initialise_from(x) -> None`, called once before a training that
-starts anew, with what the module sees in the first batches: see harness.train.initialise.
+starts anew, with what the module sees in the first batches: see harness.train.initialise. One that
+multiplies two values beside what its convolutions do may have `multiplications_beside(y) -> int`:
+how often in the call that gave y. Where one does not say, what a network multiplies is unknown.
 An *algorithm* gives a subclass of `nn.Conv2d` or `nn.Conv3d` that shares the parameters of the
 convolution it replaces, so a checkpoint moves between algorithms. Its attribute `kernel` says what
 it runs on here: "torch", "native" code of this project, a "reference" in plain PyTorch that claims

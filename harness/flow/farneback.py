@@ -32,9 +32,7 @@ def farneback(
         poly_n: side of the neighbourhood that a polynomial is fitted to, 5 or 7.
         poly_sigma: standard deviation of that fit's Gaussian weights, in pixels.
     """
-    more_than_zero(
-        "farneback", levels=levels, winsize=winsize, iterations=iterations, poly_sigma=poly_sigma
-    )
+    more_than_zero(levels=levels, winsize=winsize, iterations=iterations, poly_sigma=poly_sigma)
 
     def method(
         previous: UInt8[np.ndarray, "height width 3"],

@@ -3,8 +3,8 @@
 from harness.errors import UserError
 
 
-def more_than_zero(method: str, **values: float | int) -> None:
+def more_than_zero(**values: float | int) -> None:
     """UserError for the first option that is not."""
     for name, value in values.items():
         if not value > 0:
-            raise UserError(f"flow {method!r}: {name} is {value}; it must be more than 0")
+            raise UserError(f"{name}: must be more than 0, got {value}")

@@ -47,7 +47,6 @@ def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
         median: side of the median filter in pixels: 1 (none), 3 or 5.
     """
     more_than_zero(
-        "tvl1",
         tau=tau,
         lambda_=lambda_,
         theta=theta,
@@ -59,7 +58,7 @@ def tvl1(  # noqa: PLR0913  the parameters of the paper and of OpenCV
         outer_iterations=outer_iterations,
     )
     if scale_step >= 1:
-        raise UserError(f"flow 'tvl1': scale_step is {scale_step}; it must be less than 1")
+        raise UserError(f"scale_step: must be less than 1, got {scale_step}")
 
     def flow(
         previous: UInt8[np.ndarray, "height width 3"],

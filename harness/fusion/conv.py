@@ -34,7 +34,7 @@ class ConvFusion(nn.Module):
     ) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
-            raise UserError(f"fusion 'conv': kernel_size must be odd, got {kernel_size}")
+            raise UserError(f"kernel_size: must be odd, got {kernel_size}")
         self.out_channels = spatial_channels
         conv = {2: nn.Conv2d, 3: nn.Conv3d}[dimensions]
         channels = spatial_channels + temporal_channels

@@ -51,13 +51,15 @@ def two_stream(
     reports: dict[str, SwapReport] = {}
     for name, spec in given.items():
         streams[name], reports[name] = _stream(name, spec, frames, size, bound)
-    joined = _fusion(fusion, streams) if len(streams) > 1 else None
+    with _noted("model.fusion"):
+        joined = _fusion(fusion, streams) if len(streams) > 1 else None
     modalities: dict[str, int] = {}
     for stream in streams.values():
         kind = stream.input
         most = max(modalities.get(kind.modality, 0), kind.raw_frames(frames))
         modalities[kind.modality] = most
-    heads = _heads(joined, streams, head, classes)
+    with _noted("model.head"):
+        heads = _heads(joined, streams, head, classes)
     return TwoStream(
         streams, joined, heads, classes=classes, modalities=modalities, reports=reports
     )
@@ -71,8 +73,8 @@ def _stream(
     if kind.dimensions != backbone.DIMENSIONS:
         fit = [n for n, input in INPUTS.items() if input.dimensions == backbone.DIMENSIONS]
         raise UserError(
-            f"{name}.input: {spec.input!r} does not go with the {backbone.DIMENSIONS}-D backbone "
-            f"{backbone_name!r}; it takes {' or '.join(fit)}"
+            f"model.{name}.input: {spec.input!r} does not go with the {backbone.DIMENSIONS}-D "
+            f"backbone {backbone_name!r}; it takes {' or '.join(fit)}"
         )
     with _noted(f"model.{name}.backbone"):
         network = backbone(kind.channels(frames), **options)

@@ -53,7 +53,10 @@ class Task:
 
 @dataclass
 class Plan:
-    """What a file stands for; with a search, Optuna decides the cells as it goes."""
+    """What a file stands for; with a search, Optuna decides the cells as it goes.
+
+    `notes`: what the file asks for and the plan leaves out, a line each.
+    """
 
     name: str
     tasks: list[Task]
@@ -62,6 +65,7 @@ class Plan:
     space: list[Dimension] = field(default_factory=list)
     confirm: Confirm = field(default_factory=Confirm)
     metric: str = "test/top1"  # whose differences an ablation shows
+    notes: list[str] = field(default_factory=list)
 
     def search_seed(self, task: Task) -> int:
         """The one seed that a search trains with; the winner is confirmed on others."""
@@ -85,19 +89,28 @@ def experiment_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
 
 
 def ablation_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
-    """The baseline, and one arm for every value that differs from the baseline's own."""
+    """The baseline, and one arm for every value that differs from the baseline's own.
+
+    Values that do not differ are in the notes.
+    """
     base = _task(path, overrides)
     ablate = base.experiment.ablate
     if ablate is None:
         raise UserError(f"{path}: has no `ablate:` block; nothing to compare with the baseline")
-    tasks = [Task(BASELINE, base.document, base.command)]
+    plan = Plan(
+        base.experiment.name,
+        [Task(BASELINE, base.document, base.command)],
+        metric=ablate.metric,
+    )
     for key, values in ablate.replace.items():
         for index, value in enumerate(values):
             where = base.document.where(("ablate", "replace", key, str(index)))
             task = base.changed([(key, value)], where, arm=arm_name([(key, value)]))
             if _without_name(task) != _without_name(base):
-                tasks.append(task)
-    return Plan(base.experiment.name, tasks, metric=ablate.metric)
+                plan.tasks.append(task)
+            else:
+                plan.notes.append(f"{where}: {task.arm}: the baseline's own; not trained twice")
+    return plan
 
 
 def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:

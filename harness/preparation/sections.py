@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.config.document import Document, parse_override, read, resolve
 from harness.config.experiment import Data, load_experiment
+from harness.config.located import located
 from harness.config.merge import lay_over
 from harness.config.options import check_options
 from harness.config.schema import build, plain
@@ -117,11 +118,11 @@ def _of_sweep(path: Path, overrides: Sequence[str]) -> list[tuple[_Holder, Docum
 
 def _opened(holder: _Holder, document: Document, places: Places) -> DataSection:
     check_options(holder, document)
-    try:
+    with located(document, "data"):
         dataset = open_dataset(holder.data, places)
         recipe = recipe_of(holder.data, places)
+    with located(document, "data", "flow"):
         recipe.flow.method()  # refuses options before hours of decoding
+    with located(document, "data"):
         clips = with_flow(dataset.clips(), recipe.flow)
-    except UserError as error:
-        raise UserError(f"{document.where(('data',))}: data: {error}") from None
     return DataSection(dataset=dataset, split=holder.data.split, clips=clips, recipe=recipe)

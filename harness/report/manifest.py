@@ -8,6 +8,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.registry import hint
 from harness.report.formats import ColumnSpec, Table, Value
+from harness.report.selection import unmatched
 
 Row = Mapping[str, Any]
 PLACE = ("dataset", "split")
@@ -24,7 +25,8 @@ def clips_table(rows: Sequence[Row], conditions: Mapping[str, str]) -> Table:
         if name not in (*PLACE, *CLIP):
             raise UserError(f"--where {name}: no such field; {hint(name, [*PLACE, *CLIP])}")
     kept = [row for row in rows if all(str(row[n]) == v for n, v in conditions.items())]
-    return _table((*PLACE, *CLIP), kept)
+    notes = () if kept else unmatched("clip", conditions, len(rows))
+    return _table((*PLACE, *CLIP), kept, notes)
 
 
 def problems_table(rows: Sequence[Row], *, everything: bool = False) -> Table:

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.report.formats import ColumnSpec, Table
-from harness.report.selection import check_field, read
+from harness.report.selection import check_field, read, unmatched
 from harness.results.record import Record
 
 
@@ -28,7 +28,9 @@ def find(records: Sequence[Record], start: str) -> Record:
     raise UserError(f"{len(found)} runs have a key that starts with {start!r}: {listed}")
 
 
-def records_table(records: Sequence[Record]) -> Table:
+def records_table(records: Sequence[Record], conditions: Mapping[str, str] | None = None) -> Table:
+    """A line for each record that has these values: see `matching`."""
+    kept = matching(records, conditions or {})
     names = ("key", "plan", "arm", "dataset", "split", "seed", "trial", "stage", "status")
     columns = tuple(ColumnSpec(key=name, title=name) for name in names)
     measured = tuple(
@@ -43,9 +45,10 @@ def records_table(records: Sequence[Record]) -> Table:
         {name: getattr(record, name) for name in names}
         | {key: record.metrics.get(key) for key in ("val/top1", "test/top1")}
         | {"seconds": record.seconds, "reason": record.reason}
-        for record in records
+        for record in kept
     ]
-    return Table("", (*columns, *measured, *tail), rows)
+    notes = () if kept else unmatched("run", conditions or {}, len(records))
+    return Table("", (*columns, *measured, *tail), rows, notes)
 
 
 def record_table(record: Record) -> Table:

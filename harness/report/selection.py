@@ -30,6 +30,12 @@ def read(record: Record, name: str) -> Any:
     return value.get("name") if isinstance(value, Mapping) else value
 
 
+def unmatched(what: str, conditions: Mapping[str, str], count: int) -> tuple[str, ...]:
+    """The line below a table that conditions leave empty; `count` is how many there are at all."""
+    asked = " and ".join(f"{name}={value}" for name, value in conditions.items())
+    return (f"no {what} matches {asked}; there are {count}",) if asked else ()
+
+
 def check_field(name: str, records: Sequence[Record]) -> None:
     """Raises UserError where no record has the field."""
     paths = {path for r in records for path in _paths(r.config, "config")}

@@ -112,7 +112,7 @@ def test_conv_of_different_channels_starts_as_the_sum_of_those_that_both_have(ch
 
 @pytest.mark.parametrize("kernel_size", [0, 2, -1])
 def test_conv_refuses_a_kernel_without_a_centre(kernel_size):
-    with pytest.raises(UserError, match=f"kernel_size must be odd, got {kernel_size}$"):
+    with pytest.raises(UserError, match=f"^kernel_size: must be odd, got {kernel_size}$"):
         FUSIONS["conv"](6, 6, 2, kernel_size=kernel_size)
 
 

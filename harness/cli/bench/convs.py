@@ -52,7 +52,7 @@ def command(
     Examples: `harness bench convs --layers resnet18 --batch 8`,
     `harness bench convs --layers 64x8x56x56/3x1x1 --direction both --format json -o convs.json`
     """
-    from harness.bench.convs import Asked, bench_convs
+    from harness.bench.convs import LayersAsked, bench_convs
     from harness.bench.layers import layers_of
     from harness.bench.ours import variants_of
     from harness.cli.display import display
@@ -61,7 +61,7 @@ def command(
 
     check_format(format)
     b.check_suffix(plot)
-    asked = Asked(
+    asked = LayersAsked(
         layers=[layer for text in layers or ["resnet18"] for layer in layers_of(text)],
         variants=variants_of(algorithm, b.options(set_)),
         directions=b.chosen(direction, DIRECTIONS),

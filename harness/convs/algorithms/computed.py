@@ -18,32 +18,30 @@ def every_tap(conv: Conv, size: Sequence[int]) -> int:
     return prod(output_size(conv, size)) * conv.weight.numel()
 
 
-class ComputedConv2d(nn.Conv2d):
+class Computed(nn.Module):
+    """What the convolutions on two and on three axes share: `compute` is how, `count` its work."""
+
+    compute: Compute
+    count: Count
+
+    def forward(self, input: Float[Tensor, "*batch_c_in_size"]) -> Tensor:
+        assert isinstance(self, nn.Conv2d | nn.Conv3d)
+        must_fit(self, input)
+        if input.dim() == len(self.kernel_size) + 1:  # without a batch, as PyTorch allows
+            return self.compute(input.unsqueeze(0), self).squeeze(0)
+        return self.compute(input, self)
+
+    def multiplications(self, size: Sequence[int]) -> int:
+        """Of one sample with axes of these lengths."""
+        return self.count(self, size)
+
+
+class ComputedConv2d(Computed, nn.Conv2d):
     """`nn.Conv2d` by `compute`."""
 
-    compute: Compute
-    count: Count
 
-    def forward(self, input: Float[Tensor, "*batch_c_in_size"]) -> Tensor:
-        return _forward(self, input)
-
-    def multiplications(self, size: Sequence[int]) -> int:
-        """Of one sample with axes of these lengths."""
-        return self.count(self, size)
-
-
-class ComputedConv3d(nn.Conv3d):
+class ComputedConv3d(Computed, nn.Conv3d):
     """`nn.Conv3d` by `compute`."""
-
-    compute: Compute
-    count: Count
-
-    def forward(self, input: Float[Tensor, "*batch_c_in_size"]) -> Tensor:
-        return _forward(self, input)
-
-    def multiplications(self, size: Sequence[int]) -> int:
-        """Of one sample with axes of these lengths."""
-        return self.count(self, size)
 
 
 def computed(conv: Conv, compute: Compute, count: Count = every_tap) -> nn.Module:
@@ -53,10 +51,3 @@ def computed(conv: Conv, compute: Compute, count: Count = every_tap) -> nn.Modul
     new = like(conv, kind)
     new.compute, new.count = compute, count
     return new
-
-
-def _forward(conv: ComputedConv2d | ComputedConv3d, x: Tensor) -> Tensor:
-    must_fit(conv, x)
-    if x.dim() == len(conv.kernel_size) + 1:  # without a batch, as PyTorch allows
-        return conv.compute(x.unsqueeze(0), conv).squeeze(0)
-    return conv.compute(x, conv)

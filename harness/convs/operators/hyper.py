@@ -37,10 +37,9 @@ class Hyper:
     normalise: bool = False
 
     def __post_init__(self) -> None:
-        if not self.hidden or min(self.hidden) < 1:
-            raise UserError(f"hidden: needs one or more positive widths, got {list(self.hidden)}")
-        if max(self.hidden) > WIDEST:
-            raise UserError(f"hidden: widths up to {WIDEST}, got {max(self.hidden)}")
+        if not self.hidden or min(self.hidden) < 1 or max(self.hidden) > WIDEST:
+            given = list(self.hidden)
+            raise UserError(f"hidden: needs one or more widths from 1 to {WIDEST}, got {given}")
 
     def refuses(self, conv: Conv) -> str | None:
         return f"kernel {conv.kernel_size}" if max(conv.kernel_size) == 1 else None
@@ -100,6 +99,11 @@ class Kernel(nn.Module):
     def forward(self) -> Float[Tensor, "c_out c_in_of_group *kernel"]:
         values = self.last(self.hidden(self.coordinates))
         return values.T.reshape(self.shape)
+
+    def multiplications_beside(self, _weight: Tensor) -> int:
+        """Once a call, whatever the batch."""
+        layers = [m for m in self.modules() if isinstance(m, nn.Linear)]
+        return len(self.coordinates) * sum(layer.weight.numel() for layer in layers)
 
 
 def coordinates(kernel_size: tuple[int, ...], *, normalise: bool) -> list[tuple[float, ...]]:

@@ -54,7 +54,7 @@ class KernelMap:
     def __post_init__(self) -> None:
         for name in ("sigma", "ridge"):
             if not getattr(self, name) > 0:
-                raise UserError(f"{name}: must be positive, got {getattr(self, name)}")
+                raise UserError(f"{name}: must be more than 0, got {getattr(self, name)}")
 
     def refuses(self, conv: Conv) -> str | None:
         if conv.groups != 1:

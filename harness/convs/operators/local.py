@@ -92,6 +92,9 @@ class LocallyConnected(nn.Module):
             y = y + self.bias
         return y.permute(1, 2, 0).unflatten(2, self.out).contiguous()
 
+    def multiplications_beside(self, y: Tensor) -> int:
+        return len(y) * self.weight.numel()
+
     def _patches(self, x: Tensor) -> Float[Tensor, "positions batch fan_in"]:
         x = F.pad(x, self.padding, mode=self.padding_mode)
         d = len(self.size)

@@ -43,10 +43,12 @@ class Volterra:
     norm: Literal["batch", "none"] = "batch"
 
     def __post_init__(self) -> None:
-        fits = self.rank is None or (self.form == "low_rank" and 1 <= self.rank <= LARGEST_RANK)
-        if not fits:
-            allowed = f"1 to {LARGEST_RANK}, for the form low_rank"
-            raise UserError(f"rank: {allowed}; not {self.rank}, {self.form}")
+        if self.rank is None:
+            return
+        if self.form != "low_rank":
+            raise UserError(f"rank: belongs to the form low_rank, not to {self.form}")
+        if not 1 <= self.rank <= LARGEST_RANK:
+            raise UserError(f"rank: must be from 1 to {LARGEST_RANK}, got {self.rank}")
 
     def refuses(self, conv: Conv) -> str | None:
         count = products(conv.weight[0].numel())
@@ -98,6 +100,9 @@ class LowRank(nn.Module):
         a, b = self.factors(x).chunk(2, dim=1)
         return (a * b).unflatten(1, (self.rank, -1)).sum(1)
 
+    def multiplications_beside(self, y: Tensor) -> int:
+        return self.rank * y.numel()
+
 
 class Full(nn.Module):
     """All products of two values of a patch, the coefficient of i < j standing for both orders."""
@@ -114,6 +119,9 @@ class Full(nn.Module):
         v = self.window.patches(x).flatten(-axes).movedim(-1, 2).flatten(1, 2)  # values first
         i, j = torch.triu_indices(v.shape[1], v.shape[1], device=x.device)
         return self.form(v[:, i] * v[:, j])
+
+    def multiplications_beside(self, y: Tensor) -> int:
+        return self.form.in_channels * y[:, 0].numel()
 
 
 class Depthwise(nn.Module):
@@ -135,6 +143,10 @@ class Depthwise(nn.Module):
         rows = v.flatten(2, -2)
         forms = ((rows @ self._triangle()) * rows).sum(-1)
         return self.mix(forms.view(v.shape[:-1]))
+
+    def multiplications_beside(self, y: Tensor) -> int:
+        """Half of those by the triangle are with zeros, which a matrix product does not skip."""
+        return self.mix.in_channels * self.taps * (self.taps + 1) * y[:, 0].numel()
 
     def _triangle(self) -> Float[Tensor, "channels taps taps"]:
         """Upper triangular matrices: the coefficients of i < j stand for both orders."""
