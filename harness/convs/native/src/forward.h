@@ -43,13 +43,19 @@ INLINE void products(const Layout<Tile>& l, const float* v, const Panel& panel, 
   const bool begun = panel.channels.first > 0;
   if (l.s.taps == 1) return product(l.s, in, v_block, panel, u, count, m, begun, upcoming);
   if (!begun) std::memset(m, 0, l.lines_out * PANEL * sizeof(float));
-  for (int64_t tap = 0, i = 0; tap < l.s.taps; tap++)
-    for (int64_t plane = 0; plane < l.planes_out; plane++, i++) {
-      const int64_t from = plane + tap - l.s.pad[0];
-      if (from >= 0 && from < l.planes_in)
-        product(l.s, in + from * l.block * WIDTH, v_block, panel, u + tap * panel.tap, count,
-                m + plane * l.block * PANEL, true, upcoming.part(i, l.s.taps * l.planes_out));
-    }
+  const auto each_pair = [&](auto call) {  // of a tap and a plane that it finds
+    for (int64_t tap = 0; tap < l.s.taps; tap++)
+      for (int64_t plane = 0; plane < l.planes_out; plane++) {
+        const int64_t from = plane + tap - l.s.pad[0];
+        if (from >= 0 && from < l.planes_in) call(tap, plane, from);
+      }
+  };
+  int64_t pairs = 0, i = 0;
+  each_pair([&](int64_t, int64_t, int64_t) { pairs++; });
+  each_pair([&](int64_t tap, int64_t plane, int64_t from) {
+    product(l.s, in + from * l.block * WIDTH, v_block, panel, u + tap * panel.tap, count,
+            m + plane * l.block * PANEL, true, upcoming.part(i++, pairs));
+  });
 }
 
 // M for some panels, one panel after another within a position.
