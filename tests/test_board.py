@@ -238,6 +238,13 @@ def test_mixed_code_and_data_are_listed():
     assert any(note.startswith("mixed: commit: 4be19c07") for note in made.table().notes)
 
 
+def test_what_an_architecture_brings_with_it_is_not_mixed():
+    for fact, mixed in (("uncounted", []), ("device", ["device"])):
+        made = build([record(arm=arm, top1=0.5, env={fact: arm}) for arm in "ab"])
+        assert made.mixed == mixed
+        assert made.provenance[fact] == {"a": 1, "b": 1}
+
+
 def test_chance_is_carried():
     assert build(comparison()).chance == pytest.approx(
         {"ucf101/01": 1 / 101, "ut_interaction/02": 1 / 6}

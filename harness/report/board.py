@@ -23,6 +23,7 @@ NOTE = (
 )
 
 LEFT_OUT = "trained again since, or with other settings than the latest finished run of their arm"
+OF_THE_NETWORK = {"uncounted"}  # facts that differ from arm to arm, whoever measures
 
 
 @dataclass(kw_only=True)
@@ -75,7 +76,8 @@ class Board:
     @property
     def mixed(self) -> list[str]:
         """The facts that would best be one and are several."""
-        return [fact for fact, values in self.provenance.items() if len(values) > 1]
+        several = [fact for fact, values in self.provenance.items() if len(values) > 1]
+        return [fact for fact in several if fact not in OF_THE_NETWORK]
 
     def table(self) -> Table:
         """The board as a table of plain values."""

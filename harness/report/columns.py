@@ -91,7 +91,7 @@ COLUMNS = {
     "params": Column(title="parameters", show=count, better="lower"),
     "macs": Column(title="MACs", show=count, better="lower"),
     "flops": Column(title="FLOPs", show=count, better="lower"),
-    "multiplications": Column(title="multiplications of convolutions", show=count, better="lower"),
+    "multiplications": Column(title="multiplications", show=count, better="lower"),
     "seconds/fit": Column(title="training", show=duration, better="lower", timed=True),
     "latency_ms_p50": Column(
         title="latency, median (ms)", show=decimals(1), better="lower", timed=True
