@@ -9,7 +9,8 @@ from hypothesis import assume, given
 from torch import nn
 from winograd_cases import LAYOUTS, Case, as_scheduled, cases, errors, laid, last, needs_native
 
-from harness.convs.algorithms.winograd import Winograd, WinogradConv2d, WinogradConv3d
+from harness.convs.algorithms.winograd import Winograd
+from harness.convs.algorithms.winograd_layer import WinogradConv2d, WinogradConv3d
 
 pytestmark = needs_native
 

@@ -10,7 +10,8 @@ from torch import nn
 from winograd_cases import needs_native
 
 from harness.convs.algorithms import winograd_calls
-from harness.convs.algorithms.winograd import Winograd, freeze
+from harness.convs.algorithms.winograd import Winograd
+from harness.convs.algorithms.winograd_layer import freeze
 
 pytestmark = needs_native
 

@@ -10,12 +10,8 @@ from torchvision.models.video import r3d_18
 from winograd_cases import needs_native
 
 from harness.convs.algorithms import winograd_calls
-from harness.convs.algorithms.winograd import (
-    Winograd,
-    WinogradConv2d,
-    WinogradConv3d,
-    _forward,
-)
+from harness.convs.algorithms.winograd import Winograd
+from harness.convs.algorithms.winograd_layer import WinogradConv2d, WinogradConv3d, _forward
 from harness.convs.swap import swap
 
 

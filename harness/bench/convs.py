@@ -25,7 +25,7 @@ from harness.bench.ours import Entry, Variant, entry
 from harness.bench.paths import PARTS, forward_paths, step_paths
 from harness.bench.peak import gemm_gflops
 from harness.bench.race import Call
-from harness.convs.algorithms.winograd import freeze
+from harness.convs.algorithms.winograd_layer import freeze
 from harness.convs.geometry import Conv
 
 Direction = Literal["forward", "backward"]

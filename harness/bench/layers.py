@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.bench.memory import must_fit
-from harness.convs.geometry import Conv, times
+from harness.convs.geometry import Conv, channels_last, times
 from harness.errors import UserError
 from harness.registry import hint
 
@@ -56,10 +56,6 @@ class Layer:
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
         x = torch.randn(batch, self.channels, *self.size).relu_()
         return conv.to(memory_format=last).eval(), x.contiguous(memory_format=last)
-
-
-def channels_last(dimensions: int) -> torch.memory_format:
-    return torch.channels_last if dimensions == 2 else torch.channels_last_3d
 
 
 def _list(network: str, *shapes: tuple[int, ...], apart: Sequence[tuple[int, ...]] = ()) -> list:

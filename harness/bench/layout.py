@@ -3,11 +3,11 @@
 from contextlib import ExitStack
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
+from harness.convs.geometry import channels_last
+
 Layout = Literal["contiguous", "channels_last", "mixed"]
-LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def layout_of(network: nn.Module, batch: Any) -> Layout:
@@ -15,8 +15,9 @@ def layout_of(network: nn.Module, batch: Any) -> Layout:
     seen = set[Layout]()
 
     def look(_module: nn.Module, _inputs: Any, y: Tensor) -> None:
-        if y.dim() in LAST:
-            first, last = y.is_contiguous(), y.is_contiguous(memory_format=LAST[y.dim()])
+        if y.dim() in (4, 5):
+            layout = channels_last(y.dim() - 2)
+            first, last = y.is_contiguous(), y.is_contiguous(memory_format=layout)
             if not (first and last):
                 seen.add("contiguous" if first else "channels_last" if last else "mixed")
 

@@ -21,7 +21,6 @@ from harness.bench.contest import Contest, Row, contest
 from harness.bench.counts import values_of, work_of
 from harness.bench.energy import Energy, energy
 from harness.bench.isolated import isolated
-from harness.bench.layers import channels_last
 from harness.bench.machine import Bench, bench
 from harness.bench.memory import extra_mb, give_back_freed_memory, must_fit, peak_mb
 from harness.bench.networks import Subject, folded
@@ -30,6 +29,7 @@ from harness.bench.ours import Variant
 from harness.bench.race import Call
 from harness.convs import ALGORITHMS
 from harness.convs.fold import fold_finishes
+from harness.convs.geometry import channels_last
 from harness.convs.swap import swap
 from harness.errors import UserError
 

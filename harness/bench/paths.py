@@ -17,10 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.bench.compiled import frozen
-from harness.bench.layers import channels_last
 from harness.bench.onednn import gradient
 from harness.bench.race import Call
-from harness.convs.geometry import Conv
+from harness.convs.geometry import Conv, channels_last
 from harness.errors import UserError
 
 WRONG = 1e-3  # relative error beyond which a path does not compute the convolution

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import torch
 
-from harness.bench.layers import channels_last
 from harness.bench.paths import Operands, prepacked
 from harness.bench.race import Call, Clock
+from harness.convs.geometry import channels_last
 
 SIDE = 768  # three matrices of 2.4 MB: in the last cache, as a layer's are
 TURNS = 9

@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrize import is_parametrized
 
-from harness.convs.algorithms.winograd import WinogradConv2d, WinogradConv3d, freeze
+from harness.convs.algorithms.winograd_layer import WinogradConv2d, WinogradConv3d, freeze
 from harness.convs.packed import Packed, packs
 from harness.errors import UserError
 

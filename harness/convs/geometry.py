@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
@@ -70,6 +71,11 @@ def output_size(conv: Conv, size: Sequence[int]) -> tuple[int, ...]:
 def times(numbers: Sequence[int]) -> str:
     """(64, 56, 56) as people write it: 64x56x56."""
     return "x".join(map(str, numbers))
+
+
+def channels_last(axes: int) -> torch.memory_format:
+    """The layout of maps of 2 axes, or of 3, whose channels are contiguous."""
+    return torch.channels_last if axes == 2 else torch.channels_last_3d
 
 
 def must_fit(conv: Conv, x: Tensor) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.convs.geometry import channels_last
+
 
 def packs(conv: Any) -> bool:
     """Whether it is PyTorch's own and oneDNN can express it."""
@@ -24,7 +26,7 @@ class Packed(nn.Module):
         super().__init__()
         self.geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
         self.finish = "relu" if relu else "none"
-        layout = torch.channels_last if conv.weight.dim() == 4 else torch.channels_last_3d
+        layout = channels_last(len(conv.kernel_size))
         weight = conv.weight.detach().contiguous(memory_format=layout)
         self.weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.geometry)
         self.bias = None if conv.bias is None else conv.bias.detach()

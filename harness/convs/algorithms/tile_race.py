@@ -14,7 +14,7 @@ from torch import Tensor
 
 from harness.convs.algorithms import winograd_calls
 from harness.convs.algorithms.tiles import Tile, suits, tile_of
-from harness.convs.geometry import times
+from harness.convs.geometry import channels_last, times
 
 Call = Callable[[], object]
 Clock = Callable[[], float]  # seconds
@@ -86,7 +86,7 @@ def fastest(task: Task, clock: Clock | None = None) -> Tile:
 
 
 def _ones(*shape: int) -> Tensor:
-    layout = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
+    layout = channels_last(len(shape) - 2)
     return torch.ones(shape, dtype=torch.float32, device="cpu").contiguous(memory_format=layout)
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from harness.convs.geometry import channels_last
 from harness.convs.native import winograd as native
 from harness.convs.native.winograd import NOTHING, Call, Finish, Layer, Taps
 
@@ -82,12 +83,8 @@ def lengths(size: Sequence[int], kernel: Sequence[int], padding: Sequence[int]) 
     return outputs
 
 
-def layout_of(axes: int) -> torch.memory_format:
-    return torch.channels_last if axes == 2 else torch.channels_last_3d
-
-
 def _channels_last(x: Tensor) -> Tensor:
-    return _plain(x).contiguous(memory_format=layout_of(x.dim() - 2))
+    return _plain(x).contiguous(memory_format=channels_last(x.dim() - 2))
 
 
 def _plain(x: Tensor) -> Tensor:
@@ -111,14 +108,14 @@ def _planned_forward(
     shape, stride, weight_shape, weight_stride = maps
     axes = _axes(shape[2:], weight_shape[2:], padding, tile)
     size = [shape[0], weight_shape[0], *lengths(shape[2:], weight_shape[2:], padding)]
-    y = torch.empty(size, device="meta", memory_format=layout_of(len(size) - 2))
+    y = torch.empty(size, device="meta", memory_format=channels_last(len(size) - 2))
     call = None
     if y.numel():
         layer = axes.layer(shape[0], weight_shape)
         schedule = native.forward_schedule(layer, raw=not kept, threads=threads)
         strides = axes.strides(stride), axes.strides(y.stride())
         call = Call(layer, schedule, *strides, axes.taps(weight_stride, backwards=backwards))
-    return _Planned(size=size, memory_format=layout_of(len(size) - 2), call=call)
+    return _Planned(size=size, memory_format=channels_last(len(size) - 2), call=call)
 
 
 @lru_cache(maxsize=SIGNATURES)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.convs.algorithms import winograd_calls as calls
-from harness.convs.algorithms.winograd_calls import layout_of, lengths
+from harness.convs.algorithms.winograd_calls import lengths
+from harness.convs.geometry import channels_last
 
 
 def winograd(x: Tensor, weight: Tensor, padding: Sequence[int], tile: Sequence[int]) -> Tensor:
@@ -83,7 +84,7 @@ def _empty_maps(x: Tensor, channels: int, size: Sequence[int]) -> Tensor:
         [len(x), channels, *size],
         device=x.device,
         dtype=x.dtype,
-        memory_format=layout_of(len(size)),
+        memory_format=channels_last(len(size)),
     )
 
 

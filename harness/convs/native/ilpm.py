@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.convs.geometry import channels_last
+
 PLACE: dict[str, Any] = {"device": "cpu", "dtype": torch.float32}  # whatever the defaults are
 
 
@@ -38,7 +40,7 @@ class Direct:
     ) -> Tensor:
         """The output of `size`; its channels come last in memory if those of `x` do."""
         x = x.resolve_neg()
-        last = (torch.channels_last, torch.channels_last_3d)[x.dim() - 4]
+        last = channels_last(x.dim() - 2)
         alike = x.is_contiguous(memory_format=last) and not x.is_contiguous()
         y = torch.empty(
             *(len(x), len(weight), *size),

@@ -26,18 +26,16 @@ inline void spread_gradients(const Layout<Tile>& l, const float* dy, Range tiles
                              const float* zeros, float* d) {
   const int64_t panel = l.lines_out * PANEL, nothing = between(dy, zeros);
   int64_t own[Tile::OUTPUTS];
-  Place where = place(l, tiles.first);
-  for (int64_t i = 0; i < tiles.size(); i++, advance(l, where))
-    for (int64_t plane = 0; plane < l.planes_out; plane++) {
-      const At at = outputs_of(l, where, plane, nothing, own);
-      const float* from = dy + at.first;
-      for (int64_t k = 0; k < l.s.filters; k += WIDTH) {
-        float* to = d + k / PANEL * panel + (plane * l.block + i) * PANEL + k % PANEL;
-        const int64_t some = l.s.filters - k;
-        if (some >= WIDTH) Tile::Spread::scattered(from + k, at.offsets, to, l.d_position);
-        else Tile::Spread::scattered_first(some, from + k, at.offsets, to, l.d_position);
-      }
+  each_line(l, tiles, l.planes_out, [&](const Place& where, int64_t plane, int64_t line) {
+    const At at = outputs_of(l, where, plane, nothing, own);
+    const float* from = dy + at.first;
+    for (int64_t k = 0; k < l.s.filters; k += WIDTH) {
+      float* to = d + k / PANEL * panel + line * PANEL + k % PANEL;
+      const int64_t some = l.s.filters - k;
+      if (some >= WIDTH) Tile::Spread::scattered(from + k, at.offsets, to, l.d_position);
+      else Tile::Spread::scattered_first(some, from + k, at.offsets, to, l.d_position);
     }
+  });
 }
 
 // dU (+)= sum over `count` tiles of V D, for position p.

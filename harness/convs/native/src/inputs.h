@@ -20,17 +20,15 @@ inline void transform_inputs(const Layout<Tile>& l, const float* x, Range tiles,
   const int64_t nothing = between(x, zeros);
   const int rest = static_cast<int>(l.s.channels % WIDTH);
   int64_t own[Tile::POSITIONS];
-  Place where = place(l, tiles.first);
-  for (int64_t i = 0; i < tiles.size(); i++, advance(l, where))
-    for (int64_t plane = 0; plane < l.planes_in; plane++) {
-      const At at = inputs_of(l, where, plane, nothing, own);
-      const float* from = x + at.first;
-      float* to = v + (plane * l.block + i) * WIDTH;
-      int64_t c = 0;
-      for (; c + WIDTH <= l.s.channels; c += WIDTH, to += l.lines_in * WIDTH)
-        Tile::Data::scattered(from + c, at.offsets, to, l.v_position);
-      if (rest) Tile::Data::scattered_first(rest, from + c, at.offsets, to, l.v_position);
-    }
+  each_line(l, tiles, l.planes_in, [&](const Place& where, int64_t plane, int64_t line) {
+    const At at = inputs_of(l, where, plane, nothing, own);
+    const float* from = x + at.first;
+    float* to = v + line * WIDTH;
+    int64_t c = 0;
+    for (; c + WIDTH <= l.s.channels; c += WIDTH, to += l.lines_in * WIDTH)
+      Tile::Data::scattered(from + c, at.offsets, to, l.v_position);
+    if (rest) Tile::Data::scattered_first(rest, from + c, at.offsets, to, l.v_position);
+  });
 }
 
 // Bring near what the next transforms read: nothing is computed with it yet.
@@ -39,17 +37,14 @@ INLINE void fetch_inputs(const Layout<Tile>& l, const float* x, Range tiles,
                          const float* zeros) {
   const int64_t nothing = between(x, zeros);
   int64_t own[Tile::POSITIONS];
-  if (tiles.size() == 0) return;
-  Place where = place(l, tiles.first);
-  for (int64_t i = 0; i < tiles.size(); i++, advance(l, where))
-    for (int64_t plane = 0; plane < l.planes_in; plane++) {
-      const At at = inputs_of(l, where, plane, nothing, own);
-      // Only what the tile before did not fetch: the inner M[0] x M[1] x M[2] of it.
-      for (int a = Tile::N[0] - Tile::M[0]; a < Tile::N[0]; a++)
-        for (int b = Tile::N[1] - Tile::M[1]; b < Tile::N[1]; b++)
-          for (int c = Tile::N[2] - Tile::M[2]; c < Tile::N[2]; c++)
-            for (int64_t k = 0; k < l.s.channels; k += LINE)
-              __builtin_prefetch(
-                  x + at.first + at.offsets[(a * Tile::N[1] + b) * Tile::N[2] + c] + k, 0, 2);
-    }
+  each_line(l, tiles, l.planes_in, [&](const Place& where, int64_t plane, int64_t) {
+    const At at = inputs_of(l, where, plane, nothing, own);
+    // Only what the tile before did not fetch: the inner M[0] x M[1] x M[2] of it.
+    for (int a = Tile::N[0] - Tile::M[0]; a < Tile::N[0]; a++)
+      for (int b = Tile::N[1] - Tile::M[1]; b < Tile::N[1]; b++)
+        for (int c = Tile::N[2] - Tile::M[2]; c < Tile::N[2]; c++)
+          for (int64_t k = 0; k < l.s.channels; k += LINE)
+            __builtin_prefetch(
+                x + at.first + at.offsets[(a * Tile::N[1] + b) * Tile::N[2] + c] + k, 0, 2);
+  });
 }

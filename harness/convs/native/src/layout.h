@@ -115,6 +115,15 @@ INLINE void advance(const Layout<Tile>& l, Place& where) {
   where.n++;
 }
 
+// call(where, plane, line) for the lines that some tiles have in a block: those of each plane.
+template <class Tile, class Call>
+INLINE void each_line(const Layout<Tile>& l, Range tiles, int64_t planes, Call call) {
+  if (tiles.size() == 0) return;
+  Place where = place(l, tiles.first);
+  for (int64_t i = 0; i < tiles.size(); i++, advance(l, where))
+    for (int64_t plane = 0; plane < planes; plane++) call(where, plane, plane * l.block + i);
+}
+
 // The vectors of a tile lie at map + first + offsets[i].
 struct At {
   int64_t first;

@@ -34,13 +34,11 @@ inline const Target<Tile>* targets_of(const Layout<Tile>& l, Range tiles, const 
   auto* targets = reinterpret_cast<Target<Tile>*>(scratch.floats(l.lines_out * size));
   const int64_t nowhere = between(out.y, edges.spare);
   const int64_t nothing = out.residual ? between(out.residual, edges.zeros) : 0;
-  Place where = place(l, tiles.first);
-  for (int64_t i = 0; i < tiles.size(); i++, advance(l, where))
-    for (int64_t plane = 0; plane < l.planes_out; plane++) {
-      Target<Tile>& target = targets[plane * l.block + i];
-      target.y = outputs_of(l, where, plane, nowhere, target.own[0]);
-      if (out.residual) target.residual = outputs_of(l, where, plane, nothing, target.own[1]);
-    }
+  each_line(l, tiles, l.planes_out, [&](const Place& where, int64_t plane, int64_t line) {
+    Target<Tile>& target = targets[line];
+    target.y = outputs_of(l, where, plane, nowhere, target.own[0]);
+    if (out.residual) target.residual = outputs_of(l, where, plane, nothing, target.own[1]);
+  });
   return targets;
 }
 
