@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from filelock import FileLock
 
-from harness.bench.cost import cost_of
+from harness.bench.cost import Cost, cost_of
 from harness.cell import Cell, find_weights
 from harness.config.experiment import Experiment
 from harness.data.views import Views
@@ -24,7 +24,7 @@ from harness.results.record import Record
 from harness.results.store import folder_of, load, save, save_scores
 from harness.settings import Settings
 from harness.source import Source, prepare_source
-from harness.train.channel import Channel
+from harness.train.channel import Channel, EndedError, Verdict
 from harness.train.fit import fit, score, trainer_for
 from harness.train.initialise import initialise
 from harness.train.loaders import Loader, batches_of
@@ -71,23 +71,22 @@ def _train(
     steps = experiment.train.epochs * len(loaders["train"])
     module = Classifier(network, experiment.train, experiment.eval, steps)
     trainer = trainer_for(folder, experiment.train.epochs, channel, settings.device)
-    fit(trainer, module, loaders["train"], loaders.get("watch"))
+    ended = _fit(trainer, module, loaders)
     fitted = perf_counter() - clock
+    epochs = experiment.train.epochs if ended is None else ended.epochs
 
-    scored = {name: loaders[name] for name in ("val", "test") if name in loaders}
-    scores: dict[str, Any] = {}
     metrics: dict[str, float | None] = {"chance": 1 / len(source.classes), **module.logged}
-    for name, loader in scored.items():
-        scores |= score(trainer, module, loader, name)
-        metrics |= module.summary(name)
-    save_scores(folder, scores)
-    cost = cost_of(experiment, network, size, places.cache / "costs")
+    cost = Cost(values={}, facts={})
+    if ended is None:
+        metrics |= _evaluate(trainer, module, loaders, folder)
+        cost = cost_of(experiment, network, size, places.cache / "costs")
     return Record(
         **cell.names(),
-        status="done",
+        status=ended.verdict.status if ended else "done",
+        reason=ended.verdict.reason if ended else "",
         data_hash=source.cache.hash,
         metrics=metrics,
-        cost=cost.values | {"seconds/fit": fitted},
+        cost=cost.values | {"seconds/fit": fitted, "epochs": float(epochs)},
         clips=source.counts,
         kernels={
             stream: report.describe(module.device.type)
@@ -99,6 +98,29 @@ def _train(
         started=started.isoformat(timespec="seconds"),
         seconds=perf_counter() - clock,
     )
+
+
+def _fit(trainer: pl.Trainer, module: Classifier, loaders: dict[str, Loader]) -> EndedError | None:
+    """Train to the last epoch, or to the verdict that ends it before."""
+    try:
+        fit(trainer, module, loaders["train"], loaders.get("watch"))
+    except EndedError as ended:
+        return ended
+    return None
+
+
+def _evaluate(
+    trainer: pl.Trainer, module: Classifier, loaders: dict[str, Loader], folder: Path
+) -> dict[str, float]:
+    """Metrics of every subset that is open; the scores of their videos go into `scores.npz`."""
+    scores: dict[str, Any] = {}
+    metrics: dict[str, float] = {}
+    for name in ("val", "test"):
+        if name in loaders:
+            scores |= score(trainer, module, loaders[name], name)
+            metrics |= module.summary(name)
+    save_scores(folder, scores)
+    return metrics
 
 
 def _loaders(
@@ -123,7 +145,7 @@ def _loaders(
 def told(channel: Channel, tracker: Tracker, folder: Path) -> Channel:
     """The channel, with every epoch also in the cell's log and in W&B."""
 
-    def tell(event: str, facts: Mapping[str, Any]) -> bool:
+    def tell(event: str, facts: Mapping[str, Any]) -> Verdict:
         if event == "epoch":
             tracker.log(facts["metrics"], facts["epoch"])
             append_line(folder / "log.jsonl", {"event": event, **facts})

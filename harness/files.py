@@ -13,6 +13,10 @@ from typing import IO, Any
 from harness.errors import UserError
 
 
+class DiskError(UserError):
+    """Nothing can be written; what was at work goes on once the user has made room."""
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn a full or read-only disk into the user's error that it is."""
@@ -20,9 +24,9 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"{path}: the disk is full; free some space and run again") from error
+            raise DiskError(f"{path}: the disk is full; free some space and run again") from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+            raise DiskError(f"{path}: cannot be written ({error.strerror})") from error
         raise
 
 
@@ -82,6 +86,41 @@ def append_line(path: Path, content: dict[str, Any]) -> None:
 
 
 def append_json(path: Path, content: Any) -> None:
-    """One JSON line more, written in one call at the end of the file: writers need no lock."""
-    with disk_errors(path), path.open("ab", buffering=0) as file:
-        file.write(json.dumps(content).encode() + b"\n")
+    """One JSON line more, written in one call at the end of the file: writers need no lock.
+
+    A line that a full disk or a kill cut short is closed first, so that it spoils no other.
+    """
+    with disk_errors(path), path.open("a+b", buffering=0) as file:
+        line = json.dumps(content).encode() + b"\n"
+        if _torn(file):
+            line = b"\n" + line
+        written = file.write(line)
+        if written != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _torn(file: IO[bytes]) -> bool:
+    """Whether the last line of a file has no end."""
+    size = file.seek(0, os.SEEK_END)
+    if size == 0:
+        return False
+    file.seek(size - 1)
+    return file.read(1) != b"\n"
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """Every whole line of a file of JSON lines, in order; none if there is no such file.
+
+    Torn lines are passed by: what they would have said has not happened.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -19,7 +20,7 @@ from harness.places import Places
 from harness.planning.coordinator import owned
 from harness.planning.launch import Again, launch, standing
 from harness.planning.plan import ablation_plan, experiment_plan, sweep_plan
-from harness.planning.silence import Silent
+from harness.planning.watchers import Silent
 from harness.planning.winners import winners
 from harness.results.store import load_all
 from harness.settings import Settings
@@ -91,24 +92,46 @@ def test_a_failing_cell_is_recorded_and_the_others_go_on(folder, places):
     plan = sweep_plan(write(folder, "mixed.yaml", text))
     outcome = run(plan, places)
     assert {r.arm: r.status for r in outcome.records} == {"good": "done", "bad": "failed"}
-    assert "NotANumberError: the loss is" in outcome.failed[0].reason
+    assert outcome.failed[0].reason.startswith("nan: the loss is")
     error = places.runs / "mixed" / outcome.failed[0].key / "error.txt"
     assert "Traceback" in error.read_text()
     assert run(plan, places).trained == 0
     assert run(plan, places, again=Again(failed=True)).trained == 1
 
 
-def test_a_worker_that_is_killed_is_an_outcome_with_its_reason(folder, places):
+class Kills(Silent):
+    """Kills whoever reports an epoch, so many times."""
+
+    def __init__(self, runs: Path, times: int) -> None:
+        self.runs, self.times, self.notes = runs.resolve(), times, []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def progress(self, _cell, facts):
+        if "epoch" in facts and self.times > 0:
+            self.times -= 1
+            for pid in workers_of(self.runs):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_again_and_again_is_an_outcome_with_its_reason(folder, places):
     plan = experiment_plan(folder / "tiny.yaml", ["train.epochs=200"])
+    killer = Kills(places.runs, times=100)
+    outcome = launch(plan, places, HOW, killer)
+    assert outcome.failed[0].reason == "preempted: killed by signal 9 (SIGKILL)"
+    assert killer.times == 96  # the first attempt and three more
+    assert len(killer.notes) == 3
 
-    class KillsOnce(Silent):
-        def progress(self, _cell, facts):
-            if "epoch" in facts:
-                for pid in workers_of(places.runs.resolve()):
-                    os.kill(pid, signal.SIGKILL)
 
-    outcome = launch(plan, places, HOW, KillsOnce())
-    assert outcome.failed[0].reason.startswith("killed by signal 9 (SIGKILL)")
+def test_a_worker_that_is_killed_once_goes_on_to_the_same_record(folder, places, tmp_path):
+    plan = experiment_plan(folder / "tiny.yaml", ["train.epochs=4"])
+    killed = launch(plan, places, HOW, Kills(places.runs, times=1))
+    undisturbed = run(plan, replace(places, runs=tmp_path / "undisturbed"))
+    assert killed.records[0].metrics == undisturbed.records[0].metrics
+    log = places.runs / "tiny" / killed.records[0].key / "log.jsonl"
+    events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert (events.count("start"), events.count("died"), events.count("finish")) == (2, 1, 1)
 
 
 def workers_of(runs: Path) -> list[int]:
@@ -160,7 +183,7 @@ confirm: {top_k: 1, seeds: [7, 8]}
 
 
 def trial_states(places) -> Counter:
-    from harness.planning.study import journal
+    from harness.planning.search.storages import journal
 
     storage = journal(places.runs / "search")
     studies = optuna.get_all_study_names(storage)

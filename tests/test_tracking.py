@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.places import Places
 from harness.planning.launch import launch
 from harness.planning.plan import sweep_plan
-from harness.planning.silence import Silent
+from harness.planning.watchers import Silent
 from harness.settings import Settings
 from harness.train.tracking import Tracker, wandb_mode
 

@@ -14,7 +14,7 @@ from harness.planning.plan import experiment_plan
 from harness.results.record import Record
 from harness.results.store import load
 from harness.settings import Settings
-from harness.train.channel import StoppedError
+from harness.train.channel import GO, STOP, StoppedError
 
 HOW = Settings(wandb="disabled", device="cpu")
 
@@ -33,12 +33,12 @@ def cell_in(workspace, runs, *overrides):
 
 
 def go_on(event, facts):
-    return True
+    return GO
 
 
 def stop_after(epochs):
     """A channel that asks to stop once so many epochs are reported."""
-    return lambda event, facts: not (event == "epoch" and facts["epoch"] >= epochs)
+    return lambda event, facts: STOP if event == "epoch" and facts["epoch"] >= epochs else GO
 
 
 def trained(workspace, runs, *overrides) -> tuple[Record, dict]:

@@ -8,6 +8,6 @@ from harness.registry import Registry
 
 SAMPLERS = Registry(
     "sampler",
-    tpe="harness.planning.samplers:tpe",
-    random="harness.planning.samplers:random",
+    tpe="harness.planning.search.samplers:tpe",
+    random="harness.planning.search.samplers:random",
 )

@@ -4,76 +4,83 @@ Idempotent by construction: a cell whose record exists is never trained again, s
 twice does nothing the second time, and running it after a crash goes on where it stopped.
 """
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing.connection import wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from harness.cell import Cell
 from harness.errors import UserError
-from harness.files import disk_errors
-from harness.places import Places
-from harness.planning.executors import Handle, Local
+from harness.files import DiskError, append_line, disk_errors, read_json_lines
+from harness.planning.executors.contract import End, Executor, Report
+from harness.planning.failures import class_of
 from harness.planning.outcome import Outcome, failed_record
+from harness.planning.policy import Policy
 from harness.planning.queues import Queue
+from harness.planning.watchers import Watcher
 from harness.results.record import Record
-from harness.results.store import folder_of, load, save, set_aside
-from harness.settings import Settings
+from harness.results.store import load, save, set_aside
+from harness.train.channel import GO, STOP, Verdict
 
 Outdated = Callable[[Cell, Record], bool]  # whether a record must give way to a new training
+SECONDS_TO_LEAVE = 30.0
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
-@runtime_checkable
-class Display(Protocol):
-    """What a person sees of a plan at work."""
+@dataclass
+class Busy:
+    """A cell at work, the queue that it came from, and how its earlier attempts died."""
 
-    def preparing(self, done: int, total: int, what: str) -> None: ...
-    def note(self, text: str) -> None: ...
-    def started(self, cell: Cell) -> None: ...
-    def progress(self, cell: Cell, facts: dict[str, object]) -> None: ...
-    def finished(self, cell: Cell, record: Record, *, reused: bool) -> None: ...
+    cell: Cell
+    queue: Queue
+    deaths: list[str]
 
 
 class Coordinator:
-    """Runs queues of cells on an executor, `settings.workers` at a time."""
+    """Runs queues of cells on an executor, `workers` at a time."""
 
     def __init__(
         self,
-        places: Places,
-        settings: Settings,
-        display: Display,
-        executor: Local,
+        folder: Path,
+        workers: int,
+        watcher: Watcher,
+        executor: Executor,
         outdated: Outdated,
+        policy: Policy | None = None,
     ) -> None:
-        self.places, self.settings, self.display = places, settings, display
+        self.workers, self.watcher, self.executor = workers, watcher, executor
         self.outdated = outdated
-        self.executor = executor
-        self.outcome = Outcome()
-        self._busy: dict[str, tuple[Handle, Queue]] = {}  # by cell key
+        self.policy = policy or Policy()
+        self.outcome = Outcome(folder)
+        self._busy: dict[str, Busy] = {}  # by cell key
 
     def run(self, queues: list[Queue]) -> Outcome:
-        """Until every queue is finished, or Ctrl-C: then workers are asked to leave first."""
+        """Until every queue is finished, or Ctrl-C: then workers are asked to leave first.
+
+        Raises:
+            DiskError: a disk is full; what was at work has left, and its checkpoints stand.
+        """
         self.outcome.before = sum(queue.before for queue in queues)
         try:
             while True:
                 self._fill(queues)
                 if not self._busy:
                     return self.outcome
-                self._listen()
+                for event in self.executor.events(SECONDS_BETWEEN_LOOKS):
+                    self._heed(event)
         except KeyboardInterrupt:
-            self._leave()
             self.outcome.stopped = True
             return self.outcome
-        except BaseException:
+        finally:
             self._leave()
-            raise
 
     def _fill(self, queues: list[Queue]) -> None:
         for queue in queues:
-            while len(self._busy) < self.settings.workers:
+            while len(self._busy) < self.workers:
                 cell = queue.next()
                 if cell is None:
                     break
@@ -84,8 +91,9 @@ class Coordinator:
         if record is not None:
             self._settle(cell, queue, record, reused=True)
         elif cell.key not in self._busy:
-            self._busy[cell.key] = (self.executor.start(cell, self.places, self.settings), queue)
-            self.display.started(cell)
+            self._busy[cell.key] = Busy(cell, queue, deaths(self._folder(cell)))
+            self.executor.start(cell)
+            self.watcher.started(cell)
 
     def _standing(self, cell: Cell) -> Record | None:
         """The record that makes a training unnecessary; an outdated one is set aside."""
@@ -93,69 +101,83 @@ class Coordinator:
         if not (folder / "record.json").is_file():
             return None
         record = load(folder / "record.json")
-        if record in self.outcome.records or not self.outdated(cell, record):
+        if record.key in self.outcome.keys or not self.outdated(cell, record):
             return record
         set_aside(folder)
         return None
 
-    def _listen(self) -> None:
-        """Wait for the next report or the next end of a worker."""
-        channels = {h.pipe: h for h, _ in self._busy.values() if not h.pipe.closed}
-        ends = {h.sentinel: h for h, _ in self._busy.values()}
-        for ready in wait([*channels, *ends]):
-            if ready in channels:
-                self._hear(channels[ready])
-            elif ready in ends:
-                self._end(ends[ready])
-
-    def _hear(self, handle: Handle) -> None:
-        try:
-            _, facts = handle.pipe.recv()
-        except EOFError:  # its end is closed; the sentinel tells the rest
-            handle.pipe.close()
+    def _heed(self, event: Report | End) -> None:
+        busy = self._busy.get(event.key)
+        if busy is None:
             return
-        self.display.progress(handle.cell, facts)
+        if isinstance(event, End):
+            self._end(busy, event)
+        elif event.event == "halt":
+            raise DiskError(str(event.facts["reason"]))
+        else:
+            self._hear(busy, event)
 
-    def _end(self, handle: Handle) -> None:
-        if handle.cell.key not in self._busy:
-            return
-        handle.process.join()
-        _, queue = self._busy.pop(handle.cell.key)
-        folder = self._folder(handle.cell)
+    def _hear(self, busy: Busy, report: Report) -> None:
+        if report.event == "epoch":
+            self.executor.answer(report.key, self._judge(busy, report.facts))
+        self.watcher.progress(busy.cell, dict(report.facts))
+
+    def _judge(self, busy: Busy, facts: Mapping[str, Any]) -> Verdict:
+        pruned = busy.queue.report(busy.cell, int(facts["epoch"]), facts["metrics"])
+        return Verdict("end", "pruned", f"pruned after epoch {facts['epoch']}") if pruned else GO
+
+    def _end(self, busy: Busy, end: End) -> None:
+        """With a record it is settled; without, the way it died decides about another attempt."""
+        cell, folder = busy.cell, self._folder(busy.cell)
         if not (folder / "record.json").is_file():
-            save(failed_record(handle.cell, death(handle.exitcode)), folder)
+            reason = self._died(busy, folder, end)
+            kind = class_of(reason)
+            if [class_of(death) for death in busy.deaths].count(kind) <= self.policy.retries(kind):
+                self.watcher.note(f"again: {cell.label}: {reason}")
+                self.executor.start(cell)
+                return
+            save(failed_record(cell.written_out(), reason), folder)
+        del self._busy[cell.key]
         self.outcome.trained += 1
-        self._settle(handle.cell, queue, load(folder / "record.json"), reused=False)
+        self._settle(cell, busy.queue, load(folder / "record.json"), reused=False)
+
+    def _died(self, busy: Busy, folder: Path, end: End) -> str:
+        """Its last words, if it had the time for them; what was seen from outside, if not."""
+        known, busy.deaths = len(busy.deaths), deaths(folder)
+        if len(busy.deaths) == known:
+            folder.mkdir(parents=True, exist_ok=True)
+            append_line(folder / "log.jsonl", {"event": "died", "reason": end.death})
+            busy.deaths.append(end.death)
+        return busy.deaths[-1]
 
     def _settle(self, cell: Cell, queue: Queue, record: Record, *, reused: bool) -> None:
-        self.outcome.records.append(record)
+        self.outcome.add(record)
         queue.tell(cell, record)
-        self.display.finished(cell, record, reused=reused)
+        self.watcher.finished(cell, record, reused=reused)
 
     def _leave(self) -> None:
         """Ask every worker to stop; who does not within a while is killed."""
-        handles = [handle for handle, _ in self._busy.values()]
-        for handle in handles:
-            handle.stop()
-        for handle in handles:
-            handle.process.join(timeout=30)
-            handle.kill()
+        for key in self._busy:
+            self.executor.answer(key, STOP)
+        deadline = time.monotonic() + SECONDS_TO_LEAVE
+        while self._busy and time.monotonic() < deadline:
+            for event in self.executor.events(SECONDS_BETWEEN_LOOKS):
+                if isinstance(event, End):
+                    self._busy.pop(event.key, None)
+                elif event.event == "epoch":  # it had not heard yet
+                    self.executor.answer(event.key, STOP)
+        for key in self._busy:
+            self.executor.kill(key)
+        self.executor.close()
 
     def _folder(self, cell: Cell) -> Path:
-        return folder_of(self.places.runs, cell.plan, cell.key)
+        return self.outcome.folder / cell.key
 
 
-def death(exitcode: int | None) -> str:
-    """Why a worker ended without a record.
-
-    >>> death(-9)
-    'killed by signal 9 (SIGKILL), as the system does when memory runs out'
-    """
-    if exitcode == -9:
-        return "killed by signal 9 (SIGKILL), as the system does when memory runs out"
-    if exitcode is not None and exitcode < 0:
-        return f"killed by signal {-exitcode}"
-    return f"ended with exit code {exitcode} and no record"
+def deaths(folder: Path) -> list[str]:
+    """Why each attempt at a cell died that did not just stop, oldest first."""
+    log = read_json_lines(folder / "log.jsonl")
+    return [str(line["reason"]) for line in log if line["event"] == "died"]
 
 
 @contextmanager

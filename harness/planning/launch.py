@@ -6,11 +6,13 @@ from harness.cell import Cell
 from harness.config.schema import plain
 from harness.files import digest
 from harness.places import Places
-from harness.planning.coordinator import Coordinator, Display, Outdated, owned
-from harness.planning.executors import Local
+from harness.planning.coordinator import Coordinator, Outdated, owned
+from harness.planning.executors import EXECUTORS
+from harness.planning.executors.contract import Executor
 from harness.planning.outcome import Outcome
 from harness.planning.plan import Plan, Task
 from harness.planning.queues import Fixed, Queue
+from harness.planning.watchers import Watcher
 from harness.planning.worker import check_all
 from harness.results.record import Record
 from harness.results.store import folder_of, load
@@ -27,7 +29,7 @@ class Again:
 
 
 def launch(
-    plan: Plan, places: Places, settings: Settings, display: Display, again: Again | None = None
+    plan: Plan, places: Places, settings: Settings, watcher: Watcher, again: Again | None = None
 ) -> Outcome:
     """Run a plan to its end; running it twice does nothing the second time.
 
@@ -36,24 +38,26 @@ def launch(
     """
     folder = places.runs / plan.name
     with owned(folder, plan.name):
-        executor = Local()
+        executor: Executor = EXECUTORS["local"](places, settings)
         _check(plan, places, executor)
-        hashes = _prepare(plan, places, settings, display)
+        hashes = _prepare(plan, places, settings, watcher)
         outdated = _outdated(again or Again(), hashes)
         queues = _queues(plan, places)
-        return Coordinator(places, settings, display, executor, outdated).run(queues)
+        coordinator = Coordinator(folder, settings.workers, watcher, executor, outdated)
+        return coordinator.run(queues)
 
 
 def _queues(plan: Plan, places: Places) -> list[Queue]:
     if plan.search is None:
         return [Fixed(plan.cells(places))]
-    from harness.planning.study import Searching, journal
+    from harness.planning.search.searching import Searching
+    from harness.planning.search.storages import journal
 
     storage = journal(places.runs / plan.name)
     return [Searching(plan, task, plan.search, places, storage) for task in plan.tasks]
 
 
-def _check(plan: Plan, places: Places, executor: Local) -> None:
+def _check(plan: Plan, places: Places, executor: Executor) -> None:
     """Options and networks of every arm that is still to be trained, found out where torch is."""
     pending = [task for task in plan.tasks if _has_work(plan, task, places)]
     if pending:
@@ -68,15 +72,15 @@ def _has_work(plan: Plan, task: Task, places: Places) -> bool:
     return not all((folder / "record.json").is_file() for folder in folders)
 
 
-def _prepare(plan: Plan, places: Places, settings: Settings, display: Display) -> dict[str, str]:
+def _prepare(plan: Plan, places: Places, settings: Settings, watcher: Watcher) -> dict[str, str]:
     """Write, verify, decode and cache each distinct data section once; its hash by its digest."""
     sections = {digest(plain(task.experiment.data)): task.experiment.data for task in plan.tasks}
     hashes = {}
     for key, data in sections.items():
-        source = prepare_source(data, places, workers=settings.workers, progress=display.preparing)
+        source = prepare_source(data, places, workers=settings.workers, progress=watcher.preparing)
         hashes[key] = source.cache.hash
         for video, reason in source.cache.quarantined.items():
-            display.note(f"left out: {data.name}: {video}: {reason}")
+            watcher.note(f"left out: {data.name}: {video}: {reason}")
     return hashes
 
 

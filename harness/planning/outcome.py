@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from harness.cell import Cell
 from harness.results.environment import environment
 from harness.results.record import Record
+from harness.results.store import load
 
 
 def failed_record(cell: Cell, reason: str) -> Record:
@@ -23,16 +25,26 @@ def failed_record(cell: Cell, reason: str) -> Record:
 
 @dataclass
 class Outcome:
-    """The records of a plan, in the order of its cells, and how many were trained just now.
+    """What came of a plan's cells: their keys in the order of their ends, the records on disk.
 
-    `before` counts the trials of a search that were done already and are not among the records.
+    `before` counts the trials of a search that were done already and are not among the keys.
+    A search may have ten thousand trials, so that records are read when they are asked for.
     """
 
-    records: list[Record] = field(default_factory=list)
+    folder: Path
+    keys: dict[str, str] = field(default_factory=dict)  # to the status of the record
     trained: int = 0
     before: int = 0
     stopped: bool = False
 
+    def add(self, record: Record) -> None:
+        self.keys[record.key] = record.status
+
+    @property
+    def records(self) -> list[Record]:
+        return [load(self.folder / key / "record.json") for key in self.keys]
+
     @property
     def failed(self) -> list[Record]:
-        return [record for record in self.records if record.status == "failed"]
+        keys = [key for key, status in self.keys.items() if status == "failed"]
+        return [load(self.folder / key / "record.json") for key in keys]

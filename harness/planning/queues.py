@@ -1,7 +1,7 @@
 """Where the coordinator takes its next cell from, and whom it tells what came of it."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
 from harness.cell import Cell
@@ -24,6 +24,10 @@ class Queue(Protocol):
 
     def tell(self, cell: Cell, record: Record) -> None: ...
 
+    def report(self, cell: Cell, epoch: int, metrics: Mapping[str, float | None]) -> bool:
+        """What an epoch measured; whether the training is to end with it."""
+        ...
+
 
 class Fixed:
     """Cells that are known beforehand, in order."""
@@ -43,3 +47,7 @@ class Fixed:
 
     def tell(self, cell: Cell, record: Record) -> None:
         """Nothing here depends on a result."""
+
+    def report(self, _cell: Cell, _epoch: int, _metrics: Mapping[str, float | None]) -> bool:
+        """Nothing is pruned."""
+        return False

@@ -1,7 +1,8 @@
 """A worker: one process, one cell, told everything in one message.
 
 It ignores Ctrl-C, which reaches the whole terminal: the coordinator asks it to stop through the
-channel, and a coordinator that is gone counts as having asked.
+channel, and a coordinator that is gone counts as having asked. A failure goes into the cell's log,
+with its class; whether it is tried again or recorded is the coordinator's to decide.
 """
 
 import logging
@@ -15,41 +16,61 @@ from harness.cell import Cell
 from harness.config.document import Document
 from harness.config.experiment import Experiment
 from harness.errors import UserError
-from harness.files import write_atomic
+from harness.files import DiskError, append_line, write_atomic
 from harness.places import Places
-from harness.planning.outcome import failed_record
-from harness.results.store import folder_of, save
+from harness.planning.failures import reason_of
+from harness.results.store import folder_of
 from harness.settings import Settings
-from harness.train.channel import StoppedError
+from harness.train.channel import STOP, Channel, StoppedError, Verdict
 
 
-def work(cell: Cell, places: Places, settings: Settings, pipe: Connection) -> None:
-    """Entry point of the process; its last act is to have written the cell's record."""
+def work(pipe: Connection, cell: Cell, places: Places, settings: Settings) -> None:
+    """Entry point of a process whose channel is a pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(train(cell, places, settings, piped(pipe)))
+
+
+def train(cell: Cell, places: Places, settings: Settings, channel: Channel) -> int:
+    """One cell; 0 if it left a record or when it was asked to, 1 if it left its death in the log.
+
+    A full disk is nobody's failure: the coordinator is told, and stops the plan.
+    """
     logging.basicConfig(level=logging.WARNING, format=f"[{cell.label}] %(message)s")
     from harness.execute import execute
 
     folder = folder_of(places.runs, cell.plan, cell.key)
+    try:
+        execute(cell, places, settings, channel)
+    except StoppedError:
+        return 0
+    except DiskError as error:
+        channel("halt", {"reason": str(error)})
+        return 0
+    except Exception as error:  # an outcome of this cell, kept with its traceback
+        try:
+            write_atomic(folder / "error.txt", traceback.format_exc().encode())
+            append_line(folder / "log.jsonl", {"event": "died", "reason": reason_of(error)})
+        except DiskError as full:
+            channel("halt", {"reason": str(full)})
+            return 0
+        return 1
+    return 0
 
-    def tell(event: str, facts: Mapping[str, object]) -> bool:
-        """Send, and learn whether to go on; the pipe breaks when the coordinator is gone."""
+
+def piped(pipe: Connection) -> Channel:
+    """The channel through a pipe, which breaks when the coordinator is gone."""
+
+    def tell(event: str, facts: Mapping[str, object]) -> Verdict:
         try:
             pipe.send((event, dict(facts)))
-            return not pipe.poll()
-        except OSError:
-            return False
+            if event == "epoch" or pipe.poll():
+                verdict: Verdict = pipe.recv()
+                return verdict
+        except (OSError, EOFError):
+            return STOP
+        return Verdict("go")
 
-    try:
-        execute(cell, places, settings, tell)
-    except StoppedError:
-        sys.exit(0)
-    except Exception as error:  # an outcome of this cell, recorded with its traceback
-        text = traceback.format_exc()
-        write_atomic(folder / "error.txt", text.encode())
-        first = str(error).splitlines()[0] if str(error) else ""
-        reason = first if isinstance(error, UserError) else f"{type(error).__name__}: {first}"
-        save(failed_record(cell.written_out(), reason), folder)
-        sys.exit(1)
+    return tell
 
 
 def answer(

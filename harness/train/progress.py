@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from harness.train.channel import Channel, StoppedError
+from harness.train.channel import Channel, EndedError, StoppedError
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -23,12 +23,16 @@ class Report(pl.Callback):
             return
         self._next = time.monotonic() + SECONDS_BETWEEN_REPORTS
         total = int(trainer.estimated_stepping_batches)
-        self._tell("step", {"step": trainer.global_step, "steps": total})
+        facts = {"step": trainer.global_step, "steps": total}
+        self._tell("step", facts, trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
-        facts = {"epoch": trainer.current_epoch + 1, "metrics": module.epoch_metrics()}
-        self._tell("epoch", facts)
+        epochs = trainer.current_epoch + 1
+        self._tell("epoch", {"epoch": epochs, "metrics": module.epoch_metrics()}, epochs)
 
-    def _tell(self, event: str, facts: Mapping[str, object]) -> None:
-        if not self.channel(event, facts):
+    def _tell(self, event: str, facts: Mapping[str, object], epochs: int) -> None:
+        verdict = self.channel(event, facts)
+        if verdict.act == "stop":
             raise StoppedError
+        if verdict.act == "end":
+            raise EndedError(verdict, epochs)

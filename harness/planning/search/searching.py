@@ -1,18 +1,17 @@
 """The search of one task: Optuna proposes, the records decide what Optuna knows.
 
-The journal is settled from the records whenever a search starts, so a coordinator that was killed
-loses nothing: a trial that was running keeps its number and its parameters, its cell keeps its key,
-and the training goes on from its checkpoint.
+The storage is settled from history and records whenever a search starts, so a coordinator that was
+killed loses nothing: a trial that was running keeps its number and its parameters, its cell keeps
+its key, and the training goes on from its checkpoint.
 """
 
 from collections import deque
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import optuna
+from optuna.distributions import distribution_to_json
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harness.cell import Cell
@@ -22,14 +21,11 @@ from harness.files import digest
 from harness.places import Places
 from harness.planning import SAMPLERS
 from harness.planning.plan import Plan, Task
+from harness.planning.search.history import History, Proposal
 from harness.planning.space import Dimension
 from harness.planning.sweepfile import Search
 from harness.results.record import Record
-
-
-def journal(folder: Path) -> BaseStorage:
-    path = str(folder / "study.journal")
-    return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+from harness.results.store import load
 
 
 class Searching:
@@ -48,13 +44,16 @@ class Searching:
             direction=search.direction,
             load_if_exists=True,
         )
-        for params in search.enqueue:
-            self.study.enqueue_trial(stored(params, plan.space), skip_if_exists=True)
-        complete = (TrialState.COMPLETE,)
-        self.before = len(self.study.get_trials(deepcopy=False, states=complete))
-        self._interrupted = self._running()
         self._open: dict[str, list[Trial]] = {}  # by cell key: the trials that wait for its record
         self._confirm: deque[Cell] | None = None
+        self.history = History(places.runs / plan.name, self.study.study_name)
+        self._settle()
+        for params in search.enqueue:
+            self.study.enqueue_trial(stored(params, plan.space), skip_if_exists=True)
+        states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
+        self.before = states.count(TrialState.COMPLETE)
+        self._started = len(states) - states.count(TrialState.WAITING)
+        self._interrupted = self._running()
 
     @property
     def total(self) -> int:
@@ -70,8 +69,9 @@ class Searching:
         interrupted = next(self._interrupted, None)
         if interrupted is not None:
             return self._cell(interrupted)
-        if self._started() < self.search.trials:
-            self.study.sampler = self._sampler(self._started())
+        if self._started < self.search.trials:
+            self.study.sampler = self._sampler(self._started)
+            self._started += 1
             return self._cell(self.study.ask())
         if self._open:
             return None
@@ -82,10 +82,32 @@ class Searching:
     def tell(self, cell: Cell, record: Record) -> None:
         """A trial that proposed what another had proposed is told the same value."""
         for trial in self._open.pop(cell.key, []):
-            if record.status == "done":
-                self.study.tell(trial, self._value(record))
-            else:
-                self.study.tell(trial, state=TrialState.FAIL)
+            self._tell(trial, record)
+
+    def report(self, _cell: Cell, _epoch: int, _metrics: Mapping[str, float | None]) -> bool:
+        return False
+
+    def _tell(self, trial: Trial, record: Record) -> None:
+        if record.status == "done":
+            self.study.tell(trial, self._value(record))
+        else:
+            self.study.tell(trial, state=TrialState.FAIL)
+
+    def _settle(self) -> None:
+        """Bring the storage to what history and records say."""
+        storage = self.study._storage
+        trials = self.study.get_trials(deepcopy=False)
+        for proposal in self.history:
+            if proposal.number >= len(trials):
+                self.study.add_trial(proposal.frozen(TrialState.RUNNING))
+            elif not trials[proposal.number].state.is_finished():
+                proposal.complete(trials[proposal.number], storage)
+        folder = self.places.runs / self.plan.name
+        for trial in self._running():
+            if trial.number in self.history:
+                record = folder / self.history[trial.number].key / "record.json"
+                if record.is_file():
+                    self._tell(trial, load(record))
 
     def _value(self, record: Record) -> float:
         value = record.metrics.get(self.search.objective)
@@ -103,7 +125,21 @@ class Searching:
         seed = self.plan.search_seed(task)
         cell = task.cell(self.places, self.plan.name, seed, trial=trial.number, stage="search")
         self._open.setdefault(cell.key, []).append(trial)
+        self._write_down(trial, cell)
         return cell
+
+    def _write_down(self, trial: Trial, cell: Cell) -> None:
+        spaces = {name: distribution_to_json(d) for name, d in trial.distributions.items()}
+        self.history.add(
+            Proposal(
+                study=self.study.study_name,
+                number=trial.number,
+                key=cell.key,
+                params=trial.params,
+                spaces=spaces,
+                attrs=self.study._storage.get_trial_system_attrs(trial._trial_id),
+            )
+        )
 
     def _what(self) -> str:
         """What a value is a function of, besides the trial: another search where that changes."""
@@ -123,11 +159,6 @@ class Searching:
         for frozen in self.study.get_trials(states=(TrialState.RUNNING,)):
             self.study.sampler = self._sampler(frozen.number)  # for what it had not drawn yet
             yield Trial(self.study, frozen._trial_id)
-
-    def _started(self) -> int:
-        waiting = (TrialState.WAITING,)
-        everything = self.study.get_trials(deepcopy=False)
-        return sum(trial.state not in waiting for trial in everything)
 
     def _best(self) -> Iterator[Cell]:
         """The best trials' settings with fresh seeds; equal settings count once."""

@@ -1,0 +1,1 @@
+"""Optuna proposes, the records decide what it knows."""

@@ -1,0 +1,72 @@
+"""What a search has proposed: written down before the cell starts, and never changed.
+
+proposals.jsonl and the records together are the truth of a search. Optuna's storage follows from
+them: one that lost its end, or all it had, is filled again with the same trials under the same
+numbers, so that a restarted search neither trains a cell twice nor forgets one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import json_to_distribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from harness.files import append_json, read_json_lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A trial as it was asked for. `params` as Optuna gives them, `spaces` as its JSON."""
+
+    study: str
+    number: int
+    key: str  # of the cell
+    params: dict[str, Any]
+    spaces: dict[str, str]
+    attrs: dict[str, Any]  # what the sampler noted, such as the place in a grid
+
+    def frozen(self, state: TrialState) -> FrozenTrial:
+        return create_trial(
+            state=state,
+            params=self.params,
+            distributions=self._distributions(),
+            system_attrs=self.attrs,
+        )
+
+    def complete(self, frozen: FrozenTrial, storage: BaseStorage) -> None:
+        """Give a trial that is in the storage the parameters that the storage lost."""
+        if frozen.state == TrialState.WAITING:
+            storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
+        for name, distribution in self._distributions().items():
+            if name not in frozen.params:
+                value = distribution.to_internal_repr(self.params[name])
+                storage.set_trial_param(frozen._trial_id, name, value, distribution)
+
+    def _distributions(self) -> dict[str, Any]:
+        return {name: json_to_distribution(text) for name, text in self.spaces.items()}
+
+
+class History:
+    """The proposals of one study, by number; those of other studies share the file."""
+
+    def __init__(self, folder: Path, study: str) -> None:
+        self.path, self.study = folder / "proposals.jsonl", study
+        lines = [line for line in read_json_lines(self.path) if line["study"] == study]
+        self._proposals = {line["number"]: Proposal(**line) for line in lines}
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._proposals
+
+    def __iter__(self) -> Iterator[Proposal]:
+        return (self._proposals[number] for number in sorted(self._proposals))
+
+    def __getitem__(self, number: int) -> Proposal:
+        return self._proposals[number]
+
+    def add(self, proposal: Proposal) -> None:
+        if proposal.number not in self._proposals:
+            append_json(self.path, asdict(proposal))
+            self._proposals[proposal.number] = proposal
