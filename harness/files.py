@@ -21,12 +21,22 @@ class DiskError(UserError):
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn a full or read-only disk into the user's error that it is."""
     try:
+        with full_disk(path):
+            yield
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise DiskError(f"{path}: cannot be written ({error.strerror})") from error
+        raise
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """The same for a full disk alone, around what also reads."""
+    try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskError(f"{path}: the disk is full; free some space and run again") from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise DiskError(f"{path}: cannot be written ({error.strerror})") from error
         raise
 
 

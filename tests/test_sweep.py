@@ -6,13 +6,13 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
+from processes import wait_for_epochs, workers_of
 from shapes import TINY, write
 
 from harness.errors import UserError
@@ -103,7 +103,7 @@ class Kills(Silent):
     """Kills whoever reports an epoch, so many times."""
 
     def __init__(self, runs: Path, times: int) -> None:
-        self.runs, self.times, self.notes = runs.resolve(), times, []
+        self.runs, self.times, self.notes = runs, times, []
 
     def note(self, text):
         self.notes.append(text)
@@ -132,19 +132,6 @@ def test_a_worker_that_is_killed_once_goes_on_to_the_same_record(folder, places,
     log = places.runs / "tiny" / killed.records[0].key / "log.jsonl"
     events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert (events.count("start"), events.count("died"), events.count("finish")) == (2, 1, 1)
-
-
-def workers_of(runs: Path) -> list[int]:
-    """The processes that hold the lock file of a cell in this folder, and no others."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [fd.readlink() for fd in (process / "fd").iterdir()]
-        except OSError:  # it has ended, or is somebody else's
-            continue
-        if any(link.name == ".lock" and link.is_relative_to(runs) for link in links):
-            found.append(int(process.name))
-    return found
 
 
 def test_two_coordinators_cannot_own_one_plan(folder, places):
@@ -253,18 +240,6 @@ def test_killed_with_sigkill_and_started_again_it_ends_with_the_planned_cells(
         assert Counter(r.stage for r in records) == {"search": 6, "confirm": 2}
         assert max(trainings(places.runs).values()) == 1
         assert trial_states(places) == {"COMPLETE": 6}
-
-
-def wait_for_epochs(runs: Path, more: int, process: subprocess.Popen) -> None:
-    """Until so many epochs more have been logged, or the process has ended."""
-    target = epochs_logged(runs) + more
-    while epochs_logged(runs) < target and process.poll() is None:
-        time.sleep(0.05)
-
-
-def epochs_logged(runs: Path) -> int:
-    logs = [path.read_text() for path in runs.glob("*/*/log.jsonl")]
-    return sum(text.count('"event": "epoch"') for text in logs)
 
 
 def test_ctrl_c_leaves_at_once_and_the_next_run_goes_on(folder, places):

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from harness.cell import Cell
 from harness.errors import UserError
-from harness.files import DiskError, append_line, disk_errors, read_json_lines
+from harness.files import DiskError, append_line, disk_errors, full_disk, read_json_lines
 from harness.planning.executors.contract import End, Executor, Report
 from harness.planning.failures import class_of
 from harness.planning.outcome import Outcome, failed_record
@@ -66,17 +66,22 @@ class Coordinator:
         """
         self.outcome.before = sum(queue.before for queue in queues)
         try:
-            while True:
-                self._fill(queues)
-                if not self._busy:
-                    return self.outcome
-                for event in self.executor.events(SECONDS_BETWEEN_LOOKS):
-                    self._heed(event)
+            with full_disk(self.outcome.folder):
+                self._loop(queues)
+            return self.outcome
         except KeyboardInterrupt:
             self.outcome.stopped = True
             return self.outcome
         finally:
             self._leave()
+
+    def _loop(self, queues: list[Queue]) -> None:
+        while True:
+            self._fill(queues)
+            if not self._busy:
+                return
+            for event in self.executor.events(SECONDS_BETWEEN_LOOKS):
+                self._heed(event)
 
     def _fill(self, queues: list[Queue]) -> None:
         for queue in queues:

@@ -16,7 +16,7 @@ from harness.cell import Cell
 from harness.config.document import Document
 from harness.config.experiment import Experiment
 from harness.errors import UserError
-from harness.files import DiskError, append_line, write_atomic
+from harness.files import DiskError, append_line, full_disk, write_atomic
 from harness.places import Places
 from harness.planning.failures import reason_of
 from harness.results.store import folder_of
@@ -40,7 +40,8 @@ def train(cell: Cell, places: Places, settings: Settings, channel: Channel) -> i
 
     folder = folder_of(places.runs, cell.plan, cell.key)
     try:
-        execute(cell, places, settings, channel)
+        with full_disk(folder):
+            execute(cell, places, settings, channel)
     except StoppedError:
         return 0
     except DiskError as error:
