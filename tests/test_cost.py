@@ -30,7 +30,7 @@ def built(operator="standard", algorithm="standard"):
 
 @pytest.fixture
 def measure(tmp_path, monkeypatch):
-    """`memory_of`, with a probe that only counts how often it was asked."""
+    """The memory in a cost, with a probe that only counts how often it was asked."""
     asked = []
 
     def probe(*_):
@@ -40,9 +40,9 @@ def measure(tmp_path, monkeypatch):
     monkeypatch.setattr(cost, "isolated", probe)
 
     def of(experiment, network):
-        memory, unknown = cost.memory_of(experiment, network, SIZE, tmp_path)
-        assert unknown is None
-        return memory["memory_mb_extra"]
+        found = cost.cost_of(experiment, network, SIZE, tmp_path)
+        assert "memory" not in found.facts
+        return found.values["memory_mb_extra"]
 
     return of
 
@@ -90,7 +90,7 @@ def test_a_probe_that_fails_gives_a_reason_and_no_number(tmp_path, monkeypatch, 
     assert found.values["memory_mb_peak"] is None
     assert found.facts["memory"] == f"n/a: {str(error).splitlines()[0]}"
     assert found.values["macs"] > 0
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.memory.json"))
 
 
 def test_multiplications_are_those_of_what_runs_here():

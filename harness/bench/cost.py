@@ -7,6 +7,7 @@ what they hold for: dtype, memory layout, where energy comes from, what was not 
 import json
 import os
 import platform
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -45,7 +46,7 @@ class Cost:
 def cost_of(experiment: Experiment, network: TwoStream, size: int, known: Path) -> Cost:
     """Of one sample, all its segments included; times on the device that the network is on.
 
-    What memory it takes is the same for every training of one network: it is kept in `known`.
+    Counts and memory are the same for every training of one network: they are kept in `known`.
     """
     clip, batch_size = experiment.data.clip, experiment.train.batch_size
     first = next(network.parameters())
@@ -57,14 +58,13 @@ def cost_of(experiment: Experiment, network: TwoStream, size: int, known: Path) 
     with torch.inference_mode():
         used = energy(lambda: network(batch), first.device)
         layout = layout_of(network, batch)
-    counted = direct_work(experiment, network.classes, size)
-    memory, unknown = memory_of(experiment, network, size, known)
+    same = digest(_determined_by(experiment, network, size, first.device))
+    counts = _kept(known / f"{same}.counts.json", lambda: _counts(experiment, network, size))
+    memory, unknown = memory_of(experiment, network, size, known / f"{same}.memory.json")
     return Cost(
         values={
             "params": parameters(network),
-            "macs": counted.macs,
-            "flops": counted.flops,
-            "multiplications": multiplications(experiment, network, size),
+            **{name: counts[name] for name in ("macs", "flops", "multiplications")},
             "latency_ms_p50": p50,
             "latency_ms_p90": p90,
             "samples_per_second": throughput(lambda: network(many), batch_size, first.device),
@@ -75,10 +75,30 @@ def cost_of(experiment: Experiment, network: TwoStream, size: int, known: Path) 
             "dtype": str(first.dtype).removeprefix("torch."),
             "memory_format": layout,
             "energy": used.source,
-            "uncounted": counted.listed,
+            "uncounted": counts["uncounted"],
         }
         | ({} if unknown is None else {"memory": f"n/a: {unknown}"}),
     )
+
+
+def _kept(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was measured before, or is now and kept."""
+    if path.is_file():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    measured = measure()
+    write_json(path, measured)
+    return measured
+
+
+def _counts(experiment: Experiment, network: TwoStream, size: int) -> dict[str, Any]:
+    counted = direct_work(experiment, network.classes, size)
+    return {
+        "macs": counted.macs,
+        "flops": counted.flops,
+        "multiplications": multiplications(experiment, network, size),
+        "uncounted": counted.listed,
+    }
 
 
 def directly(experiment: Experiment, *, operators: bool = True) -> Experiment:
@@ -128,7 +148,7 @@ def multiplications(experiment: Experiment, network: TwoStream, size: int) -> in
 
 
 def memory_of(
-    experiment: Experiment, network: TwoStream, size: int, known: Path
+    experiment: Experiment, network: TwoStream, size: int, path: Path
 ) -> tuple[Memory, str | None]:
     """Of one call on one sample, in MB of 10^6 bytes: on a GPU what torch allocated there, else in
     a process of its own. None, with the reason, where it cannot be measured: this comes after a
@@ -137,25 +157,22 @@ def memory_of(
     device = next(network.parameters()).device
     asked = (network.classes, size, str(device), torch.get_num_threads())
     try:
-        path = known / f"{digest([asked, *_determined_by(experiment, network, device.type)])}.json"
-        if path.is_file():
-            found: Memory = json.loads(path.read_text(encoding="utf-8"))
-            return found, None
-        measured = isolated(_memory, experiment, *asked)
-        write_json(path, measured)
-        return measured, None
+        return _kept(path, lambda: isolated(_memory, experiment, *asked)), None
     except Exception as error:  # torch's lack of memory is a RuntimeError like many others
         said = str(error).strip().splitlines()
         why = said[0] if said else type(error).__name__
         return {"memory_mb_peak": None, "memory_mb_extra": None}, why
 
 
-def _determined_by(experiment: Experiment, network: TwoStream, device: str) -> list[Any]:
-    """What the memory depends on: the network, the machine and all code, ours by its content."""
+def _determined_by(
+    experiment: Experiment, network: TwoStream, size: int, device: torch.device
+) -> list[Any]:
+    """What memory and counts depend on: network, machine and all code, ours by its content."""
     packages = ("twostream-harness", "torch", "torchvision")
     return [
+        [network.classes, size, str(device), torch.get_num_threads()],
         [plain(experiment.model), plain(experiment.data.clip), experiment.data.flow.bound],
-        {stream: report.label_on(device) for stream, report in network.reports.items()},
+        {stream: report.label_on(device.type) for stream, report in network.reports.items()},
         os.environ.get("HARNESS_NATIVE"),
         [[*path, table.revision(part.name)] for path, table, part in components(experiment)],
         [cpu_model(), platform.python_version(), *(installed(name) for name in packages)],
