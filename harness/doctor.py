@@ -9,10 +9,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from harness.mirror.mode import logged_in
 from harness.places import Places
 from harness.report.formats import ColumnSpec, Table, Value
 from harness.results.environment import cpu_model, environment
-from harness.train.tracking import logged_in
 
 GIB = 2**30
 Finding = tuple[str, bool, str, str]  # what, whether it is well, the fact, what to do if not

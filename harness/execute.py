@@ -29,7 +29,6 @@ from harness.train.fit import fit, score, trainer_for
 from harness.train.initialise import initialise
 from harness.train.loaders import Loader, batches_of
 from harness.train.module import Classifier
-from harness.train.tracking import Tracker
 from harness.train.weights import load_weights
 
 
@@ -42,9 +41,7 @@ def execute(cell: Cell, places: Places, settings: Settings, channel: Channel) ->
         if (folder / "record.json").is_file():
             return load(folder / "record.json")
         append_line(folder / "log.jsonl", {"event": "start", "key": cell.key, "seed": cell.seed})
-        with Tracker(cell, folder.parent, settings.wandb) as tracker:
-            record = _train(cell, places, settings, folder, told(channel, tracker, folder))
-            tracker.finish({**record.metrics, **record.cost, "status": record.status})
+        record = _train(cell, places, settings, folder, told(channel, folder))
         save(record, folder)
         append_line(folder / "log.jsonl", {"event": "finish"})
         return record
@@ -142,12 +139,11 @@ def _loaders(
     return loaders | ({"watch": loader("val", Views())} if "val" in loaders else {})
 
 
-def told(channel: Channel, tracker: Tracker, folder: Path) -> Channel:
-    """The channel, with every epoch also in the cell's log and in W&B."""
+def told(channel: Channel, folder: Path) -> Channel:
+    """The channel, with every epoch also in the cell's log."""
 
     def tell(event: str, facts: Mapping[str, Any]) -> Verdict:
         if event == "epoch":
-            tracker.log(facts["metrics"], facts["epoch"])
             append_line(folder / "log.jsonl", {"event": event, **facts})
         return channel(event, facts)
 

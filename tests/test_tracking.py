@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from harness.train.tracking import Tracker, wandb_mode
 from shapes import TINY, write
 
 from harness.errors import UserError
@@ -14,7 +15,6 @@ from harness.planning.launch import launch
 from harness.planning.plan import sweep_plan
 from harness.planning.watchers import Silent
 from harness.settings import Settings
-from harness.train.tracking import Tracker, wandb_mode
 
 SWEEP = """
 name: mirrored

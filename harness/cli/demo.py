@@ -18,10 +18,13 @@ def command(
     Example: `harness demo`
     """
     from harness.planning.plan import sweep_plan
+    from harness.report.board import BoardFile
+    from harness.report.board import board as ranked
 
     root = checkout()
     given = Launching(cache=cache, runs=runs, workers=workers, wandb=wandb)
-    train(sweep_plan(root / "sweeps" / "demo.yaml"), given)
+    plan = sweep_plan(root / "sweeps" / "demo.yaml")
+    train(plan, given, lambda outcome: ranked(outcome.records, BoardFile(name=plan.name)).table())
     board.command(root / "leaderboards" / "demo.yaml", runs=runs)
 
 

@@ -29,6 +29,7 @@ class Launching:
     threads: int = 1
     device: str = "auto"
     wandb: str = "auto"
+    media: str = ""
     fresh: bool = False
     retry_failed: bool = False
     format: str | None = None
@@ -51,6 +52,7 @@ def launching(act: Act) -> Callable[..., None]:
         threads: o.Threads = 1,
         device: o.Device = "auto",
         wandb: o.Wandb = "auto",
+        media: o.Media = "",
         fresh: o.Fresh = False,
         retry_failed: o.Retry = False,
         format: o.Format = None,
@@ -64,6 +66,7 @@ def launching(act: Act) -> Callable[..., None]:
             threads=threads,
             device=device,
             wandb=wandb,
+            media=media,
             fresh=fresh,
             retry_failed=retry_failed,
             format=format,
@@ -79,14 +82,17 @@ def carry_out(plan: "Plan", given: Launching, show: Callable[["Outcome"], "Table
     """Train what is missing, print the table, and leave with the exit code that fits."""
     from harness.cli.output import emit
 
-    outcome = train(plan, given)
+    outcome = train(plan, given, show)
     emit(show(outcome), given.format, given.output)
     if outcome.failed:
         raise typer.Exit(1)
 
 
-def train(plan: "Plan", given: Launching) -> "Outcome":
-    """Run a plan and report on stderr; leaves with 130 or 143 when stopped."""
+def train(plan: "Plan", given: Launching, show: Callable[["Outcome"], "Table"]) -> "Outcome":
+    """Run a plan and report on stderr; leaves with 130 or 143 when stopped.
+
+    `show` makes the table that its overview in W&B holds.
+    """
     from harness.cli.display import display
     from harness.cli.output import check_format
     from harness.planning.launch import Again, launch
@@ -96,7 +102,9 @@ def train(plan: "Plan", given: Launching) -> "Outcome":
         say(note)
     places, again = places_of(given), Again(fresh=given.fresh, failed=given.retry_failed)
     with display() as shown:
-        outcome = launch(plan, places, settings_of(given), shown, again)
+        outcome = launch(
+            plan, places, settings_of(given), shown, again, lambda done: show(done).grid()
+        )
     done = outcome.before + len(outcome.records) - len(outcome.failed)
     say(
         f"{plan.name}: {done} done, {len(outcome.failed)} failed, {outcome.trained} trained now, "
@@ -113,14 +121,15 @@ def train(plan: "Plan", given: Launching) -> "Outcome":
 
 
 def settings_of(given: Launching) -> "Settings":
+    from harness.mirror.mode import media_of, wandb_mode
     from harness.settings import Settings
-    from harness.train.tracking import wandb_mode
 
     return Settings(
         workers=given.workers or max(1, o.cores() // given.threads),
         threads=given.threads,
         device=given.device,
         wandb=wandb_mode(given.wandb),
+        media=media_of(given.media),
     )
 
 

@@ -52,6 +52,9 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, gpu, ... as Li
 Wandb = Annotated[
     str, typer.Option("--wandb", help="auto (online if logged in), offline, online or disabled.")
 ]
+Media = Annotated[
+    str, typer.Option("--media", help="Pictures for W&B: confusion, clips, or both, with a comma.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train again; old records are set aside.")]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Train failed cells again.")]
 Format = Annotated[

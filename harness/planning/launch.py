@@ -1,10 +1,13 @@
 """From a plan to its records: check everything, prepare the data, train what is not there yet."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from harness.cell import Cell
 from harness.config.schema import plain
 from harness.files import digest
+from harness.mirror.watcher import Grid, Mirror
 from harness.places import Places
 from harness.planning.coordinator import Coordinator, Outdated, owned
 from harness.planning.executors import EXECUTORS
@@ -12,7 +15,7 @@ from harness.planning.executors.contract import Executor
 from harness.planning.outcome import Outcome
 from harness.planning.plan import Plan, Task
 from harness.planning.queues import Fixed, Queue
-from harness.planning.watchers import Watcher
+from harness.planning.watchers import All, Watcher
 from harness.planning.worker import check_all
 from harness.results.record import Record
 from harness.results.store import folder_of, load
@@ -29,9 +32,16 @@ class Again:
 
 
 def launch(
-    plan: Plan, places: Places, settings: Settings, watcher: Watcher, again: Again | None = None
+    plan: Plan,
+    places: Places,
+    settings: Settings,
+    watcher: Watcher,
+    again: Again | None = None,
+    board: Callable[[Outcome], Grid] | None = None,
 ) -> Outcome:
     """Run a plan to its end; running it twice does nothing the second time.
+
+    `board` makes the table of the plan's overview in W&B.
 
     Raises:
         UserError: bad options or data, before anything is trained, or a plan that is at work.
@@ -43,8 +53,13 @@ def launch(
         hashes = _prepare(plan, places, settings, watcher)
         outdated = _outdated(again or Again(), hashes)
         queues = _queues(plan, places)
-        coordinator = Coordinator(folder, settings.workers, watcher, executor, outdated)
-        return coordinator.run(queues)
+        with Mirror(folder, places, settings, watcher) as mirror:
+            watchers = All(watcher, mirror)
+            coordinator = Coordinator(folder, settings.workers, watchers, executor, outdated)
+            outcome = coordinator.run(queues)
+            if board is not None and not outcome.stopped:
+                mirror.board = partial(board, outcome)
+        return outcome
 
 
 def _queues(plan: Plan, places: Places) -> list[Queue]:

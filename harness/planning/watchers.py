@@ -25,3 +25,30 @@ class Silent:
     def started(self, cell: Cell) -> None: ...
     def progress(self, cell: Cell, facts: dict[str, object]) -> None: ...
     def finished(self, cell: Cell, record: Record, *, reused: bool) -> None: ...
+
+
+class All:
+    """Several as one: each is told everything, in the order in which they are given."""
+
+    def __init__(self, *watchers: Watcher) -> None:
+        self._watchers = watchers
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        for watcher in self._watchers:
+            watcher.preparing(done, total, what)
+
+    def note(self, text: str) -> None:
+        for watcher in self._watchers:
+            watcher.note(text)
+
+    def started(self, cell: Cell) -> None:
+        for watcher in self._watchers:
+            watcher.started(cell)
+
+    def progress(self, cell: Cell, facts: dict[str, object]) -> None:
+        for watcher in self._watchers:
+            watcher.progress(cell, facts)
+
+    def finished(self, cell: Cell, record: Record, *, reused: bool) -> None:
+        for watcher in self._watchers:
+            watcher.finished(cell, record, reused=reused)

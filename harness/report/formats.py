@@ -89,6 +89,11 @@ class Table:
     def keys(self) -> list[str]:
         return [key for column in self.columns for key in column.keys]
 
+    def grid(self) -> tuple[list[str], list[list[Value]]]:
+        """The keys of the columns that people see, and the plain values under them."""
+        keys = [column.key for column in self.shown]
+        return keys, [[row.get(key) for key in keys] for row in self.rows]
+
     def numeric(self, column: ColumnSpec) -> bool:
         """Whether the column holds numbers only, and is aligned to the right."""
         values = [row.get(column.key) for row in self.rows]

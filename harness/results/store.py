@@ -5,7 +5,7 @@ A record that was set aside (its data changed, or the user asked for a fresh tra
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from io import BytesIO
 from math import isfinite
@@ -67,7 +67,16 @@ def load_all(runs: Path) -> list[Record]:
 
 
 def record_files(runs: Path) -> Iterator[Path]:
-    yield from (p for p in sorted(runs.glob("*/*/record.json")) if ".old-" not in p.parent.name)
+    yield from _standing(runs.glob("*/*/record.json"))
+
+
+def finished_cells(plan: Path) -> list[Path]:
+    """The folders of a plan's cells that have a record."""
+    return [path.parent for path in _standing(plan.glob("*/record.json"))]
+
+
+def _standing(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if ".old-" not in path.parent.name)
 
 
 def set_aside(folder: Path) -> None:

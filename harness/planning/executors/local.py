@@ -35,7 +35,7 @@ class Local:
         warm = "forkserver" in methods
         self._context: Any = multiprocessing.get_context("forkserver" if warm else "spawn")
         if warm:
-            self._context.set_forkserver_preload(["harness.execute", "wandb"])
+            self._context.set_forkserver_preload(["harness.execute"])
         self._workers: dict[str, Worker] = {}
         self._kills = kills_for_memory()
 
