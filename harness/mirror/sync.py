@@ -73,7 +73,7 @@ def send(plan: Path, folders: Sequence[Path]) -> str:
     for some in _batches(folders):
         markers = {folder: marker_of(folder) for folder in some}
         known = {folder: marker for folder, marker in markers.items() if marker is not None}
-        said = _wandb_sync([str(plan / marker.directory) for marker in known.values()])
+        said = _wandb_sync(plan, [marker.directory for marker in known.values()])
         left = [f for f, marker in known.items() if not _settled(plan, f, marker)]
         if left:
             return _reason(said)
@@ -93,13 +93,14 @@ def _settled(plan: Path, folder: Path, marker: Marker) -> bool:
     return True
 
 
-def _wandb_sync(directories: Sequence[str]) -> str:
+def _wandb_sync(plan: Path, directories: Sequence[str]) -> str:
     """What it said. Its exit code is 0 whatever happened."""
     environment = {k: v for k, v in os.environ.items() if k != "WANDB_MODE"} | RETRIES
     command = [sys.executable, "-m", "wandb", "sync", "--yes", "--skip-synced", "-n", "1"]
     try:
         done = subprocess.run(
             [*command, *directories],
+            cwd=plan,
             env=environment,
             capture_output=True,
             text=True,

@@ -29,10 +29,9 @@ class Writer:
 
     def __init__(self, plan: Path, patience: float) -> None:
         self.plan, self.patience = plan, patience
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # offline is offline
         os.environ["WANDB_DATA_DIR"] = str(plan.resolve() / "wandb")  # tables, else in the home
-        self._there: dict[str, list[Path]] = {}  # offline directories by run id
-        for path in plan.glob("wandb/offline-run-*"):
-            self._there.setdefault(re.sub(r"^offline-run-\d+_\d+-", "", path.name), []).append(path)
+        self._there = self._directories()
 
     def write(self, run: Run, mode: Mode, media: Media) -> str:
         """A whole run, once; its directory, named from the plan's folder."""
@@ -85,6 +84,7 @@ class Writer:
         """After a failure: the service may be gone, and the next run needs one."""
         with suppress(Exception):  # it fails where the service is gone, which is why it is called
             wandb.teardown()
+        self._there = self._directories()
 
     def _end(self, handle: Any, run: Run, media: Media) -> str:
         for name, item in media.items():
@@ -110,6 +110,13 @@ class Writer:
 
     def _directory(self, handle: Any) -> Path:
         return Path(handle.settings.sync_dir).resolve()
+
+    def _directories(self) -> dict[str, list[Path]]:
+        """Of offline runs, by id."""
+        found: dict[str, list[Path]] = {}
+        for path in self.plan.glob("wandb/offline-run-*"):
+            found.setdefault(re.sub(r"^offline-run-\d+_\d+-", "", path.name), []).append(path)
+        return found
 
     def _remove(self, id: str) -> None:
         """What a mirror that was killed left, or what an older record said."""
