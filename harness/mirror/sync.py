@@ -51,9 +51,11 @@ def session_of(
         except Timeout:
             yield None
             return
+    writer = Writer(plan, PATIENCE)
     try:
-        yield Session(plan, Writer(plan, PATIENCE), places, note, media=media)
+        yield Session(plan, writer, places, note, media=media)
     finally:
+        writer.close()
         lock.release()
 
 

@@ -28,9 +28,9 @@ class Writer:
     """
 
     def __init__(self, plan: Path, patience: float) -> None:
-        self.plan, self.patience = plan, patience
+        self.plan, self.patience = plan.resolve(), patience  # the service may be elsewhere
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # offline is offline
-        os.environ["WANDB_DATA_DIR"] = str(plan.resolve() / "wandb")  # tables, else in the home
+        os.environ["WANDB_DATA_DIR"] = str(self.plan / "wandb")  # tables, else in the home
         self._there = self._directories()
 
     def write(self, run: Run, mode: Mode, media: Media) -> str:
@@ -57,7 +57,7 @@ class Writer:
             reinit="create_new",
             settings=self._quiet(),
         )
-        if not self._directory(handle).is_relative_to(self.plan.resolve()):
+        if not self._directory(handle).is_relative_to(self.plan):
             raise OSError(f"{self.plan / 'wandb'} cannot be written")  # W&B goes to /tmp instead
         return handle
 
@@ -83,15 +83,22 @@ class Writer:
     def restart(self) -> None:
         """After a failure: the service may be gone, and the next run needs one."""
         with suppress(Exception):  # it fails where the service is gone, which is why it is called
-            wandb.teardown()
+            self.close()
         self._there = self._directories()
+
+    def close(self) -> None:
+        """End the service."""
+        wandb.teardown()
 
     def _end(self, handle: Any, run: Run, media: Media) -> str:
         for name, item in media.items():
             handle.log({name: _as_wandb(item)}, commit=True)
         handle.summary.update(run.summary)
         handle.finish(exit_code=int(run.failed))
-        return str(self._directory(handle).relative_to(self.plan.resolve()))
+        where = self._directory(handle)
+        if not list(where.glob("*.wandb")):
+            raise OSError(f"{where} was not written")
+        return str(where.relative_to(self.plan))
 
     def _quiet(self) -> wandb.Settings:
         return wandb.Settings(
