@@ -112,7 +112,7 @@ def test_a_server_that_refuses_is_one_line_and_exit_code_1(here, plan, monkeypat
     assert done.returncode == 1
     assert "left: 1 written, 0 sent" in done.stderr
     assert "left: 2 could not be sent: " in done.stderr
-    assert "500" in done.stderr
+    assert "giving up after 2 attempt(s)" in done.stderr
 
 
 def test_a_server_that_hangs_is_given_up(here, plan, monkeypatch):

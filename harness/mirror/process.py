@@ -1,9 +1,10 @@
 """The process that mirrors one plan: told which cells to look at, it reads all else from files.
 
-It is sent JSON lines: first its orders, then `{"started": cell}`, `{"epoch": key}`, `{"finished":
-key}` and at last `{"close": overview or null}`. It answers with `{"note": text}` and `{"done": n,
-"of": m}`. A line that never comes does no harm: at the end it looks for what is missing. So it does
-when its sender is gone, which closes the pipe.
+It is sent JSON lines: first its orders, then `{"started": cell}`, `{"epoch": key}`,
+`{"finished": key}` and at last `{"close": overview or null}`. It answers each with `{}`, and where
+there is something to say with `{"note": text}` or `{"done": n, "of": m}`. A line that never comes
+does no harm: at the end it looks for what is missing. So it does when its sender is gone, which
+closes the pipe.
 """
 
 import json
@@ -25,6 +26,7 @@ from harness.places import Places
 def main() -> None:
     """Entry point; what W&B prints goes where stderr goes, not into the answers."""
     os.nice(10)  # the cores belong to the trainings
+    os.environ.pop("WANDB_SERVICE", None)  # that of whoever started us ends with him
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
@@ -67,13 +69,15 @@ def serve(
                 session.finish(plan / key)
             case {"close": overview}:
                 board = overview and Overview(**overview)
+        answer()  # a sign of life
     session.catch_up(list(without_marker(plan)), lambda done, of: answer(done=done, of=of))
     session.leave()
     if board is not None:
         session.overview(board)
     missing = len(list(without_marker(plan)))
     if missing:
-        answer(note=missing_line(session.trouble, missing, plan.name))
+        why = session.trouble or "a record cannot be read"
+        answer(note=missing_line(why, missing, plan.name))
 
 
 def _lines(messages: IO[str]) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,8 @@ from harness.mirror.wandb_runs import Mode, Writer
 from harness.places import Places
 from harness.results.store import finished_cells, load
 
-FAILURES_IN_A_ROW = 3  # after which the rest is left for `harness sync`
+ATTEMPTS = 2  # at one run: the second has a new service, or is offline
+FAILURES_IN_A_ROW = 4  # after which the rest is left for `harness sync`
 
 
 class Session:
@@ -52,23 +53,19 @@ class Session:
 
     def finish(self, folder: Path) -> None:
         """Have the run of a finished cell in W&B, whole; once is enough."""
-        before = self.mode
-        done = self._attempt(lambda: self._finish(folder))
-        if not done and self.mode != before:
-            self._attempt(lambda: self._finish(folder))
+        self._persist(lambda: self._finish(folder))
 
     def catch_up(self, folders: Sequence[Path], progress: Callable[[int, int], None]) -> None:
-        """The same for many, unless W&B fails again and again."""
+        """The same for many, however often W&B failed before."""
+        self._failures = 0
         for number, folder in enumerate(folders, start=1):
-            if self._failures >= FAILURES_IN_A_ROW:
-                return
             self.finish(folder)
             progress(number, len(folders))
 
     def overview(self, board: Overview) -> None:
         """One run with the board and how many cells came to which end."""
         if not self.has_overview():
-            self._attempt(lambda: self._overview(board))
+            self._persist(lambda: self._overview(board))
 
     def leave(self) -> None:
         """Runs that are still open belong to trainings that were stopped and will go on."""
@@ -148,6 +145,12 @@ class Session:
         except UserError as error:
             self._tell(f"W&B: no pictures: {error}")
             return None
+
+    def _persist(self, work: Callable[[], None]) -> None:
+        """Twice at most, and not at all where W&B failed again and again."""
+        for _ in range(ATTEMPTS):
+            if self._failures >= FAILURES_IN_A_ROW or self._attempt(work):
+                return
 
     def _attempt(self, work: Callable[[], None]) -> bool:
         """Whether it went well; if not, the next attempt starts with a new service."""

@@ -149,7 +149,7 @@ class Mirror:
     def _answer(self, answer: dict[str, Any]) -> None:
         if "note" in answer:
             self.show.note(answer["note"])
-        elif time.monotonic() >= self._patient:
+        elif "done" in answer and time.monotonic() >= self._patient:
             self.show.preparing(answer["done"], answer["of"], "W&B")
 
     def _wait(self) -> str:
