@@ -17,7 +17,7 @@ from harness.mirror.watcher import Mirror
 from harness.places import Places
 from harness.planning.launch import launch
 from harness.planning.plan import experiment_plan, sweep_plan
-from harness.planning.silence import Silent
+from harness.planning.watchers import Silent
 from harness.results.record import Record
 from harness.results.store import load
 from harness.settings import Settings
@@ -159,6 +159,50 @@ def test_what_the_mirror_was_never_told_it_finds_at_the_end(plan):
             left(plan, f"k{number}")
         tell(mirror, plan / "k0")
     assert mirrored(plan).keys() == {"left-k0", "left-k1", "left-k2"}
+
+
+def test_when_its_sender_is_gone_it_writes_what_is_there_and_ends(plan):
+    mirror, _ = opened(plan)
+    tell(mirror, left(plan, "k1"))
+    left(plan, "k2")
+    eventually(lambda: mirrors_of(plan))
+    mirror._to.close()
+    mirror._from.close()
+    assert mirror._process.wait() == 0
+    assert mirrored(plan).keys() == {"left-k1", "left-k2"}
+
+
+def test_a_full_disk_is_told_and_what_it_cut_short_is_written_again(small_disk):
+    folder, _ = small_disk
+    plan = folder / "left"
+    for number in range(3):
+        left(plan, f"k{number}")
+    fill(folder / "filler")
+    mirror, notes = opened(plan)
+    with mirror:
+        for number in range(3):
+            tell(mirror, plan / f"k{number}")
+    assert notes.notes[-1].endswith(
+        "3 runs are missing there: `harness sync left` writes what is missing"
+    )
+    (folder / "filler").unlink()
+    again, notes = opened(plan)
+    with again:
+        tell(again, plan / "k0")
+    runs = mirrored(plan)
+    assert runs.keys() == {"left-k0", "left-k1", "left-k2"}
+    assert all(len(directories) == 1 for directories in runs.values())
+    assert notes.notes == []
+
+
+def fill(file: Path) -> None:
+    """Take all the room there is, but for what a marker needs."""
+    with file.open("wb", buffering=0) as taken:
+        try:
+            while True:
+                taken.write(bytes(4096))
+        except OSError:
+            taken.truncate(file.stat().st_size - 8192)
 
 
 def test_a_mirror_that_is_killed_costs_nobody_anything(folder, places):

@@ -41,8 +41,11 @@ class Session:
         self.trouble = ""  # why a run could not be written
 
     def begin(self, cell: Cell) -> None:
-        """Open the run of a cell whose training starts. Offline, all is written at its end."""
-        if self.mode == "online":
+        """Open the run of a cell whose training starts; offline, all is written at its end.
+
+        A training that is tried again goes on with its run.
+        """
+        if self.mode == "online" and cell.key not in self._open:
             self._attempt(lambda: self._begin(cell))
 
     def follow(self, key: str) -> None:

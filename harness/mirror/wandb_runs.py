@@ -18,6 +18,7 @@ from harness.mirror.media import Confusion, Media, Overview
 from harness.mirror.replay import Epoch, Run
 
 PROJECT = "twostream-harness"
+ROOM = 1 << 14  # bytes: a disk that has less may have cut the run short, which W&B keeps to itself
 Mode = Literal["offline", "online"]
 
 
@@ -96,8 +97,8 @@ class Writer:
         handle.summary.update(run.summary)
         handle.finish(exit_code=int(run.failed))
         where = self._directory(handle)
-        if not list(where.glob("*.wandb")):
-            raise OSError(f"{where} was not written")
+        if not list(where.glob("*.wandb")) or shutil.disk_usage(where).free < ROOM:
+            raise OSError(f"{where} could not be written; is the disk full?")
         return str(where.relative_to(self.plan))
 
     def _quiet(self) -> wandb.Settings:

@@ -17,7 +17,6 @@ from typing import Any, Self
 
 from harness.cell import Cell
 from harness.errors import UserError
-from harness.files import disk_errors
 from harness.mirror.marker import NAME, missing_line, without_marker
 from harness.places import Places
 from harness.results.record import Record
@@ -67,6 +66,8 @@ class Mirror:
         if self._process is None and (self.mode == "disabled" or not overdue):
             return
         self._send({"close": self._overview()})
+        if self._process is None:  # it could not be started
+            return
         why = self._wait()
         missing = len(list(without_marker(self.plan)))
         if why and missing:
@@ -100,7 +101,13 @@ class Mirror:
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._process is None:
-            self._process = self._start()
+            try:
+                self._process = self._start()
+            except OSError as error:  # the trainings are what matters
+                self.mode = "disabled"
+                missing = len(list(without_marker(self.plan)))
+                self.show.note(missing_line(f"no mirror: {error}", missing, self.plan.name))
+                return
             self._put(self._orders)
         if len(self._lines) < KEPT or "close" in message:
             self._put(message)
@@ -112,7 +119,7 @@ class Mirror:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         """In a session of its own: Ctrl-C is for trainings, and what is trained is mirrored."""
-        with disk_errors(self.plan), (self.plan / "mirror.log").open("ab") as log:
+        with (self.plan / "mirror.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
