@@ -28,6 +28,7 @@ def plan(here, monkeypatch, tmp_path):
 
 
 def log_in(server, monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
 
@@ -135,6 +136,15 @@ def test_a_damaged_record_is_named_and_the_others_are_written(here, plan):
     assert f"W&B: {damaged}: not a readable record" in done.stderr
     assert "left: 2 written" in done.stderr
     assert one_each(plan) == {"k1", "k3", "overview"}
+
+
+def test_who_asked_to_be_offline_stays_so(here, plan, monkeypatch):
+    left(plan, "k1")
+    with served() as server:
+        log_in(server, monkeypatch)
+        monkeypatch.setenv("WANDB_MODE", "offline")
+        assert "nothing was sent: unset WANDB_MODE" in here("sync").stderr
+        assert not server.asked
 
 
 def test_a_plan_at_work_is_left_alone(here, plan):

@@ -30,11 +30,11 @@ def command(
     Example: `harness sync demo --dry-run`
     """
     from harness.cli.launching import say
-    from harness.mirror.mode import logged_in, media_of
+    from harness.mirror.mode import logged_in, media_of, wandb_mode
     from harness.mirror.sync import plans_of, session_of
 
     places, asked = o.places(data, cache, runs), media_of(media)
-    online, well = logged_in(), True
+    online, well = wandb_mode("auto") == "online", True
     for plan in plans_of(runs, plans or []):
         with session_of(plan, places, asked, say) as session:
             if session is None:
@@ -44,7 +44,8 @@ def command(
             else:
                 well &= _bring_up_to_date(session, online)
     if not online:
-        say("nothing was sent: not logged in to W&B; `wandb login`, then `harness sync` again")
+        cure = "unset WANDB_MODE" if logged_in() else "not logged in to W&B; `wandb login`"
+        say(f"nothing was sent: {cure}, then `harness sync` again")
     if not well:
         raise typer.Exit(1)
 

@@ -97,13 +97,12 @@ def _settled(plan: Path, folder: Path, marker: Marker) -> bool:
 
 def _wandb_sync(plan: Path, directories: Sequence[str]) -> str:
     """What it said. Its exit code is 0 whatever happened."""
-    environment = {k: v for k, v in os.environ.items() if k != "WANDB_MODE"} | RETRIES
     command = [sys.executable, "-m", "wandb", "sync", "--yes", "--skip-synced", "-n", "1"]
     try:
         done = subprocess.run(
             [*command, *directories],
             cwd=plan,
-            env=environment,
+            env=os.environ | RETRIES,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
