@@ -60,14 +60,15 @@ def load(path: Path) -> Record:
     return Record(**content)
 
 
-def load_all(runs: Path) -> list[Record]:
-    """Every record under `runs`, oldest first."""
-    records = [load(path) for path in record_files(runs)]
+def load_all(runs: Path, plan: str = "*") -> list[Record]:
+    """Every record under `runs`, or those of one plan; oldest first."""
+    records = [load(path) for path in record_files(runs, plan)]
     return sorted(records, key=lambda record: (record.started, record.key))
 
 
-def record_files(runs: Path) -> Iterator[Path]:
-    yield from (p for p in sorted(runs.glob("*/*/record.json")) if ".old-" not in p.parent.name)
+def record_files(runs: Path, plan: str = "*") -> Iterator[Path]:
+    found = sorted(runs.glob(f"{plan}/*/record.json"))
+    yield from (path for path in found if ".old-" not in path.parent.name)
 
 
 def set_aside(folder: Path) -> None:
