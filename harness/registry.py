@@ -11,7 +11,7 @@ for example `[project.entry-points."harness.fusion"]`. A name in the table alway
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import Parameter, signature
@@ -30,6 +30,12 @@ def hint(given: object, allowed: Mapping[str, object] | list[str]) -> str:
     close = get_close_matches(str(given), names, n=1)
     listed = f"allowed: {', '.join(names)}" if names else "none are allowed here"
     return f"did you mean {close[0]!r}? ({listed})" if close else listed
+
+
+@cache
+def installed() -> Any:
+    """The entry points of every package here, looked for once, since it takes 10 ms a table."""
+    return entry_points()
 
 
 class Registry(Mapping[str, Any]):
@@ -53,8 +59,8 @@ class Registry(Mapping[str, Any]):
 
     @cached_property
     def _targets(self) -> dict[str, str]:
-        installed = {e.name: e.value for e in entry_points(group=f"harness.{self.kind}")}
-        return installed | self._own
+        found = installed().select(group=f"harness.{self.kind}")
+        return {entry.name: entry.value for entry in found} | self._own
 
     def _target(self, name: str) -> tuple[str, str]:
         if name not in self:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from harness.config.document import Document
 from harness.config.experiment import Experiment, load_experiment
 from harness.config.json_schema import json_schema
 from harness.config.options import check_options
-from harness.config.schema import build, components, plain
+from harness.config.schema import build, components, convert, plain
 from harness.errors import UserError
 
 BASE = """
@@ -248,3 +249,15 @@ def test_the_json_schema_accepts_what_the_loader_accepts():
         "2}": "0}",
     }.items():
         assert not schema.is_valid(yaml.safe_load(BASE.replace(right, wrong))), wrong
+
+
+def test_values_that_python_calls_equal_are_told_apart():
+    """Whatever was converted before: 1, 1.0 and true are equal, and so are 0.0 and -0.0."""
+    for value in (1, 1.0, True, 0.0, -0.0, [1], [True]):
+        assert repr(convert(Any, value)) == repr(value)
+    assert repr(convert(float, 1)) == repr(convert(float, 1.0)) == "1.0"
+    with pytest.raises(UserError, match="expected int, got True"):
+        [convert(int, value) for value in (1, True)]
+    first = convert(list[int], [1, 2])
+    first.append(3)
+    assert convert(list[int], [1, 2]) == [1, 2]

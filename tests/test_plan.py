@@ -8,7 +8,8 @@ from fake_records import record
 from harness.config.experiment import load_experiment
 from harness.errors import UserError
 from harness.places import Places
-from harness.planning.plan import ablation_plan, arm_name, as_yaml, experiment_plan, sweep_plan
+from harness.planning.plan import ablation_plan, experiment_plan, sweep_plan
+from harness.planning.values import arm_name, as_yaml
 from harness.planning.winners import winners
 
 SHIPPED = Path(__file__).parents[1]

@@ -1,7 +1,7 @@
 """Tables: laziness, hints, revisions, options, and components of installed packages."""
 
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_installed_packages_add_entries_but_never_replace_one(monkeypatch):
         EntryPoint("mine", "math:sqrt@2", "harness.operation"),
         EntryPoint("root", "math:pow", "harness.operation"),
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda **_: points)
+    monkeypatch.setattr(registry, "installed", lambda: EntryPoints(points))
     table = Registry("operation", root="math:sqrt")
     assert table["mine"](9.0) == table["root"](9.0) == 3.0
     assert table.revision("mine") == 2

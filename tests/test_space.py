@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import UserError
 from harness.planning import SAMPLERS
-from harness.planning.space import parse
+from harness.planning.space import parse, proposed, setting_of, wrong_conditions
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -15,7 +16,7 @@ def proposals(dimensions, sampler="random", trials=10):
     study = optuna.create_study(sampler=SAMPLERS[sampler](seed=0))
     for _ in range(trials):
         trial = study.ask()
-        yield {d.key: d.suggest(trial) for d in dimensions}
+        yield dict(proposed(dimensions, trial))
         study.tell(trial, 0.0)
 
 
@@ -40,3 +41,83 @@ def test_choices_may_be_whole_components(sampler):
     dimension = parse("model.fusion", {"choice": choices})
     seen = [values["model.fusion"] for values in proposals([dimension], sampler, trials=4)]
     assert all(value in choices for value in seen)
+
+
+CONDITIONAL = {
+    "a": {"choice": ["x", "y", "z"]},
+    "b": {"int": [1, 3], "when": {"a": ["x", "y"]}},
+    "c": {"choice": [{"name": "conv"}, None], "when": {"b": 2}},
+    "d": {"float": [0.0, 1.0], "when": {"c": [None], "a": "x"}},
+}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_dimension_is_proposed_exactly_where_its_conditions_hold(sampler):
+    space = [parse(key, spec) for key, spec in CONDITIONAL.items()]
+    seen = list(proposals(space, sampler, trials=60))
+    for values in seen:
+        assert ("b" in values) == (values["a"] in ("x", "y"))
+        assert ("c" in values) == (values.get("b") == 2)
+        assert ("d" in values) == ("c" in values and values["c"] is None and values["a"] == "x")
+    assert len({tuple(values) for values in seen}) > 2
+
+
+def test_a_trial_that_is_asked_again_proposes_the_same():
+    space = [parse(key, spec) for key, spec in CONDITIONAL.items()]
+    study = optuna.create_study(sampler=SAMPLERS["random"](seed=1))
+    for _ in range(10):
+        trial = study.ask()
+        first = proposed(space, trial)
+        study.tell(trial, 0.0)
+        again = optuna.trial.Trial(study, trial._trial_id)
+        assert proposed(space, again) == first
+
+
+def test_what_makes_a_dimension_apply_is_found_through_all_of_its_conditions():
+    space = [parse(key, spec) for key, spec in CONDITIONAL.items()]
+    for dimension in space:
+        setting = setting_of(dimension, space)
+        assert dimension.applies(dict(setting))
+        known = {other.key: other for other in space}
+        assert all(known[key].applies(dict(setting[:i])) for i, (key, _) in enumerate(setting))
+    assert dict(setting) == {"a": "x", "b": 2, "c": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "message"),
+    [
+        ({"b": {"int": [1, 3], "when": {"aa": "x"}}}, ("b", "when", "aa"), "did you mean 'a'?"),
+        ({"b": {"int": [1, 3], "when": {"d": 1}}}, ("b", "when", "d"), "b -> d -> c -> b"),
+        ({"b": {"int": [1, 3], "when": {"b": 1}}}, ("b", "when", "b"), "circle: b -> b"),
+        ({"b": {"int": [1, 3], "when": {"a": "w"}}}, ("b", "when", "a"), "'w' is no value of it"),
+        ({"c": {"choice": [1], "when": {"b": 4}}}, ("c", "when", "b"), "(int: [1, 3])"),
+        ({"c": {"choice": [1], "when": {"b": True}}}, ("c", "when", "b"), "True is no value"),
+        ({"a": {"int": [1, 2], "when": {"e": 1}}, "e": {"int": [1, 2]}}, ("a", "when", "e"),
+         "stands below a"),
+        ({"e": {"int": [1, 2], "when": {"d": 0.5}}}, ("e", "when", "d"), "is a float"),
+    ],
+)  # fmt: skip
+def test_a_condition_that_cannot_hold_is_told_with_its_place(changes, place, message):
+    space = [parse(key, spec) for key, spec in (CONDITIONAL | changes).items()]
+    told = dict(wrong_conditions(space))
+    assert message in told[place]
+
+
+@pytest.mark.parametrize("when", ["a", ["a"], {"a": []}, 3])
+def test_a_condition_is_a_key_and_its_values(when):
+    with pytest.raises(UserError, match="when: expected `other.key: value`"):
+        parse("b", {"int": [1, 3], "when": when})
+
+
+@pytest.mark.parametrize(
+    ("spec", "taken", "refused"),
+    [
+        ({"choice": ["a", {"name": "b"}]}, ["a", {"name": "b"}], ["b", 1, None]),
+        ({"int": [2, 8], "step": 3}, [2, 5, 8], [3, 11, 2.0, True]),
+        ({"float": [0.0, 1.0], "step": 0.1}, [0.3, 1, 0.7], [0.35, 1.1, "a", True]),
+    ],
+)
+def test_a_dimension_takes_what_it_may_propose(spec, taken, refused):
+    dimension = parse("k", spec)
+    assert all(dimension.takes(value) for value in taken)
+    assert not any(dimension.takes(value) for value in refused)

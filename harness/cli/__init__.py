@@ -14,7 +14,9 @@ import typer
 
 from harness.errors import UserError
 
-COMMANDS = ("run", "sweep", "ablate", "board", "runs", "show", "sync", "doctor", "schema", "demo")
+COMMANDS = (
+    "plan", "run", "sweep", "ablate", "board", "runs", "show", "sync", "doctor", "schema", "demo",
+)  # fmt: skip
 GROUPS = ("data", "bench")  # folders of commands, each with COMMANDS and SUMMARY of its own
 SUMMARY = """Benchmark two-stream video networks: YAML in, trained models and a leaderboard out.
 

@@ -12,7 +12,8 @@ def command(file: Path, overrides: Sequence[str], given: Launching) -> None:
 
     Example: `harness ablate experiments/moving_shapes/ablation.yaml`
     """
-    from harness.planning.plan import BASELINE, ablation_plan
+    from harness.planning.ablation import BASELINE
+    from harness.planning.plan import ablation_plan
     from harness.report.ablation import ablation
 
     plan = ablation_plan(file, overrides)

@@ -69,7 +69,7 @@ def read(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file{_nearby(path)}") from None
+        raise UserError(f"{path}: no such file{nearby(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as text: {error}") from None
     try:
@@ -151,9 +151,10 @@ def _leaves(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
         yield path, value
 
 
-def _nearby(path: Path) -> str:
+def nearby(path: Path) -> str:
+    """The end of an error about a file that is not there: the nearest name beside it, if any."""
     if not path.parent.is_dir():
         return f"; {path.parent}/ is not a folder"
-    names = [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")]
-    close = get_close_matches(path.name, names, n=1)
-    return f"; did you mean '{path.parent / close[0]}'?" if close else ""
+    names = {p.stem: p for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")}
+    close = get_close_matches(path.stem, names, n=1)
+    return f"; did you mean '{names[close[0]]}'?" if close else ""

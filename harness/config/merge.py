@@ -7,10 +7,10 @@ its name, the options of the old one go with it, since they were options of some
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from harness.config.document import Document, Path_, parse_override, read, resolve
-from harness.config.schema import Component, list_element, section_of
+from harness.config.document import Document, Path_, nearby, parse_override, read, resolve
+from harness.config.schema import Component, hints_of, list_element, section_of
 from harness.errors import UserError
 
 
@@ -36,7 +36,9 @@ def _with_bases(section: type, path: Path, trail: tuple[Path, ...]) -> Document:
             raise document.error(("extends",), f"expected file names, got {base!r}")
         below = path.parent / base
         if not below.is_file():
-            raise document.error(("extends",), f"{base!r}: no such file beside {path}")
+            raise document.error(
+                ("extends",), f"{base!r}: no such file beside {path}{nearby(below)}"
+            )
         under = _with_bases(section, below, (*trail, path.resolve()))
         result = lay_over(section, result, under)
     result.name = document.name
@@ -83,7 +85,7 @@ def _normal(section: type, tree: Any, path: Path_, document: Document) -> Any:
         raise document.error(path, str(error)) from None
     if not isinstance(tree, dict):
         return tree
-    hints, result = get_type_hints(section), {}
+    hints, result = hints_of(section), dict[str, Any]()
     for key, value in tree.items():
         inner = section_of(hints.get(key))
         if inner is None:
@@ -109,7 +111,7 @@ def _long(section: Any, tree: dict[str, Any], path: Path_, document: Document) -
 def _merge(section: type | None, base: Any, over: Any) -> Any:
     if not isinstance(base, dict) or not isinstance(over, dict):
         return over
-    hints = get_type_hints(section) if section else {}
+    hints = hints_of(section) if section else {}
     renamed = over.get("name", base.get("name")) != base.get("name")
     if section and issubclass(section, Component) and renamed:
         kept = {f.name for f in fields(section)}

@@ -8,6 +8,7 @@ with at least one value) and `folder` (a text that names a folder).
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -21,6 +22,8 @@ from harness.errors import UserError
 from harness.registry import Registry, hint
 
 T = TypeVar("T")
+KEPT_VALUES = 4096
+_known: dict[tuple[Any, str], Any] = {}  # converted values, by annotation and how they are written
 BOUNDS = {
     "ge": (lambda value, bound: value >= bound, "at least"),
     "gt": (lambda value, bound: value > bound, "more than"),
@@ -43,11 +46,8 @@ class Component:
 
 def build(section: type[T], document: Document, start: Path_ = ()) -> T:
     """The document as a `section`; UserError with one line for each thing that is wrong."""
-    tree: Any = document.tree
-    for key in start:
-        tree = tree[key]
     errors: list[str] = []
-    value = _section(section, tree, start, document, errors)
+    value = _section(section, document.at(start), start, document, errors)
     if errors:
         raise UserError("\n".join(dict.fromkeys(errors)))
     return value
@@ -66,7 +66,7 @@ def _section(section: type, tree: Any, path: Path_, document: Document, errors: 
     else:
         near = {key: hint(key, list(known)) for key in extra}
         errors += [str(document.error((*path, k), f"unknown key; {h}")) for k, h in near.items()]
-    hints = get_type_hints(section)
+    hints = hints_of(section)
     for name, spec in known.items():
         below = (*path, name)
         if name in tree:
@@ -127,7 +127,21 @@ def _value(
 
 
 def convert(annotation: Any, value: Any) -> Any:
-    """A YAML value as the annotated type; UserError says what was expected and given."""
+    """A YAML value as the annotated type; UserError says what was expected and given.
+
+    Remembered, since a plan converts the same few values again and again, at 1 ms each.
+    """
+    if not isinstance(value, str | int | float | list | None):
+        return _converted(annotation, value)
+    key = (annotation, repr(value))  # which tells 1 from true and from 1.0
+    if key not in _known:
+        if len(_known) == KEPT_VALUES:
+            _known.clear()
+        _known[key] = _converted(annotation, value)
+    return deepcopy(_known[key])
+
+
+def _converted(annotation: Any, value: Any) -> Any:
     wrong = UserError(f"expected {describe(annotation)}, got {value!r}")
     if get_origin(annotation) in (Union, UnionType) and list_of_any(annotation):
         return _first_that_fits(get_args(annotation), value, wrong)
@@ -187,6 +201,12 @@ def describe(annotation: Any) -> str:
         return "list of " + describe(args[0])
     names = {NoneType: "null", str: "text", bool: "true or false", dict: "a mapping"}
     return names.get(origin or annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+@cache
+def hints_of(section: type) -> dict[str, Any]:
+    """The annotations of its fields, looked up once."""
+    return get_type_hints(section)
 
 
 @cache

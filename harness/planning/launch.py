@@ -13,8 +13,9 @@ from harness.planning.coordinator import Coordinator, Outdated, owned
 from harness.planning.executors import EXECUTORS
 from harness.planning.executors.contract import Executor
 from harness.planning.outcome import Outcome
-from harness.planning.plan import Plan, Task
+from harness.planning.plan import Plan
 from harness.planning.queues import Fixed, Queue
+from harness.planning.task import Task
 from harness.planning.watchers import All, Watcher
 from harness.planning.worker import check_all
 from harness.results.record import Record

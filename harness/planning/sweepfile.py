@@ -6,16 +6,20 @@ from typing import Any, Literal
 from harness.config.schema import Component
 from harness.errors import UserError
 from harness.planning import SAMPLERS
+from harness.planning.budget import Budget
 
 
 @dataclass(kw_only=True)
 class ArmSpec:
-    """An experiment file, changed by `set`, once for every combination of `grid`."""
+    """An experiment file, changed by `set`, once for every combination; see grid.py."""
 
     base: str
     name: str | None = None
     set: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, list[Any]] = field(default_factory=dict)
+    zip: dict[str, list[Any]] = field(default_factory=dict)
+    include: list[dict[str, Any]] = field(default_factory=list)
+    exclude: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def short(cls, base: str) -> dict[str, Any]:
@@ -24,10 +28,14 @@ class ArmSpec:
 
 @dataclass(kw_only=True)
 class Search:
-    """Trials per arm and data set; the objective may name validation metrics only."""
+    """A search per arm and data set, all of the same budget: `trials: 8` is {trials: 8}.
 
-    trials: int = field(metadata={"ge": 1})
+    The objective may name validation metrics only.
+    """
+
     space: dict[str, Any]
+    trials: int | None = field(default=None, metadata={"ge": 1})
+    budget: Budget | None = None
     objective: str = "val/top1"
     direction: Literal["maximize", "minimize"] = "maximize"
     sampler: Component = field(
@@ -35,7 +43,15 @@ class Search:
     )
     enqueue: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def limit(self) -> Budget:
+        return self.budget or Budget(trials=self.trials)
+
     def __post_init__(self) -> None:
+        if (self.trials is None) == (self.budget is None):
+            raise UserError(
+                "needs either trials or budget, for example `trials: 8` or `budget: {epochs: 100}`"
+            )
         *stream, metric = self.objective.removeprefix("val/").split("/")
         known = metric in ("top1", "top5", "mean_class") and len(stream) < 2
         if not (self.objective.startswith("val/") and known):

@@ -8,7 +8,7 @@ from harness.data.prepare import prepared
 from harness.errors import UserError
 from harness.flow.images import survey
 from harness.places import Places
-from harness.planning.plan import as_yaml
+from harness.planning.values import as_yaml
 from harness.preparation.sections import DataSection
 
 

@@ -60,14 +60,14 @@ def load(path: Path) -> Record:
     return Record(**content)
 
 
-def load_all(runs: Path) -> list[Record]:
-    """Every record under `runs`, oldest first."""
-    records = [load(path) for path in record_files(runs)]
+def load_all(runs: Path, plan: str = "*") -> list[Record]:
+    """Every record under `runs`, or those of one plan; oldest first."""
+    records = [load(path) for path in record_files(runs, plan)]
     return sorted(records, key=lambda record: (record.started, record.key))
 
 
-def record_files(runs: Path) -> Iterator[Path]:
-    yield from _standing(runs.glob("*/*/record.json"))
+def record_files(runs: Path, plan: str = "*") -> Iterator[Path]:
+    yield from _standing(runs.glob(f"{plan}/*/record.json"))
 
 
 def finished_cells(plan: Path) -> list[Path]:

@@ -17,15 +17,17 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from harness.cell import Cell
 from harness.config.schema import plain
 from harness.errors import UserError
-from harness.files import digest
+from harness.files import digest, read_json_lines
 from harness.places import Places
 from harness.planning import SAMPLERS
-from harness.planning.plan import Plan, Task
+from harness.planning.budget import Use, use_of
+from harness.planning.plan import Plan
 from harness.planning.search.history import History, Proposal
-from harness.planning.space import Dimension
+from harness.planning.space import Dimension, proposed
 from harness.planning.sweepfile import Search
+from harness.planning.task import Task
 from harness.results.record import Record
-from harness.results.store import load
+from harness.results.store import folder_of, load
 
 
 class Searching:
@@ -54,12 +56,12 @@ class Searching:
         self.before = states.count(TrialState.COMPLETE)
         self._started = len(states) - states.count(TrialState.WAITING)
         self._interrupted = self._running()
+        self._used = [*self._used_before()]
 
     @property
     def total(self) -> int:
-        return self.search.trials + min(self.plan.confirm.top_k, self.search.trials) * len(
-            self.plan.confirm.seeds
-        )
+        trials = self.search.limit.trials or self._started  # else nobody knows beforehand
+        return trials + min(self.plan.confirm.top_k, trials) * len(self.plan.confirm.seeds)
 
     @property
     def finished(self) -> bool:
@@ -69,7 +71,7 @@ class Searching:
         interrupted = next(self._interrupted, None)
         if interrupted is not None:
             return self._cell(interrupted)
-        if self._started < self.search.trials:
+        if not self.search.limit.spent(self._uses()):
             self.study.sampler = self._sampler(self._started)
             self._started += 1
             return self._cell(self.study.ask())
@@ -83,6 +85,7 @@ class Searching:
         """A trial that proposed what another had proposed is told the same value."""
         for trial in self._open.pop(cell.key, []):
             self._tell(trial, record)
+            self._used.append(self._use(cell.key, record))
 
     def report(self, _cell: Cell, _epoch: int, _metrics: Mapping[str, float | None]) -> bool:
         return False
@@ -120,13 +123,28 @@ class Searching:
         return value
 
     def _cell(self, trial: Trial) -> Cell:
-        values = [(d.key, d.suggest(trial)) for d in self.plan.space]
+        values = proposed(self.plan.space, trial)
         task = self.task.changed(values, f"trial {trial.number}")
         seed = self.plan.search_seed(task)
         cell = task.cell(self.places, self.plan.name, seed, trial=trial.number, stage="search")
         self._open.setdefault(cell.key, []).append(trial)
         self._write_down(trial, cell)
         return cell
+
+    def _uses(self) -> list[Use]:
+        """Of every trial that was started; those at work have used nothing yet."""
+        return self._used + [Use()] * (self._started - len(self._used))
+
+    def _used_before(self) -> Iterator[Use]:
+        """Of the trials that ended before this process began, as their records tell."""
+        for proposal in self.history:
+            record = folder_of(self.places.runs, self.plan.name, proposal.key) / "record.json"
+            if record.is_file():
+                yield self._use(proposal.key, load(record))
+
+    def _use(self, key: str, record: Record) -> Use:
+        folder = folder_of(self.places.runs, self.plan.name, key)
+        return use_of(record, read_json_lines(folder / "log.jsonl"))
 
     def _write_down(self, trial: Trial, cell: Cell) -> None:
         spaces = {name: distribution_to_json(d) for name, d in trial.distributions.items()}
@@ -169,7 +187,7 @@ class Searching:
             chosen.setdefault(repr(sorted(frozen.params.items())), frozen)
         for frozen in list(chosen.values())[: self.plan.confirm.top_k]:
             trial = Trial(self.study, frozen._trial_id)
-            values = [(d.key, d.suggest(trial)) for d in self.plan.space]
+            values = proposed(self.plan.space, trial)
             task = self.task.changed(values, f"trial {frozen.number}")
             for seed in self.plan.confirm.seeds:
                 yield task.cell(

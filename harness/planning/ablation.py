@@ -1,0 +1,44 @@
+"""From an experiment with `ablate:` to tasks: the baseline, and one change at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Errors, UserError
+from harness.planning.task import Change, Task, experiment_task
+from harness.planning.values import arm_name
+
+BASELINE = "baseline"
+
+
+def ablation_tasks(base: Task) -> tuple[list[Task], list[str]]:
+    """The baseline and an arm for every value that is not its own; a note for each that is."""
+    ablate = base.experiment.ablate
+    assert ablate is not None
+    tasks = [Task(BASELINE, base.document, base.command, base.where, base.reading)]
+    notes, errors = [], Errors()
+    for key, values in ablate.replace.items():
+        for index, value in enumerate(values):
+            where = base.document.where(("ablate", "replace", key, str(index)))
+            with errors.collected():
+                task = base.laid([Change(key, value, where)], arm=arm_name([(key, value)]))
+                task.where = where
+                if _without_name(task) != _without_name(base):
+                    tasks.append(task)
+                else:
+                    notes.append(f"{where}: {task.arm}: the baseline's own; not trained twice")
+    errors.tell()
+    return tasks, notes
+
+
+def ablated(path: Path, overrides: Sequence[str]) -> Task:
+    """The task of an experiment file; UserError if it has nothing to ablate."""
+    base = experiment_task(path, overrides)
+    if base.experiment.ablate is None:
+        raise UserError(f"{path}: has no `ablate:` block; nothing to compare with the baseline")
+    return base
+
+
+def _without_name(task: Task) -> Any:
+    experiment = task.experiment
+    return (experiment.data, experiment.model, experiment.train, experiment.eval)

@@ -1,0 +1,231 @@
+"""From a sweep file to its arms: names, commands, and every mistake of the file at once."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.places import Places
+from harness.planning.plan import experiment_plan, plan_of, sweep_plan
+from harness.planning.space import setting_of
+
+ROOT = Path(__file__).parents[1]
+CONV = ROOT / "experiments/moving_shapes/conv_fusion.yaml"
+
+
+def sweep(tmp_path, text):
+    path = tmp_path / "s.yaml"
+    path.write_text("name: s\n" + text.replace("CONV", str(CONV)))
+    return path
+
+
+def told(path):
+    """The lines of the error, without the folder of the file."""
+    with pytest.raises(UserError) as error:
+        plan_of(path)
+    return str(error.value).replace(f"{path.parent}/", "").splitlines()
+
+
+ARM = """
+arms:
+  - base: CONV
+    name: x
+    grid: {model.fusion: [sum, conv]}
+    zip:
+      train.epochs: [5, 9]
+      train.batch_size: [8, 16]
+    exclude:
+      - {model.fusion: sum, train.epochs: 9}
+    include:
+      - {model.fusion: {name: conv, kernel_size: 1}, train.optimizer.lr: 3e-3}
+      - {}
+"""
+
+
+def test_an_arm_is_its_combinations_in_order(tmp_path):
+    plan = sweep_plan(sweep(tmp_path, ARM))
+    assert [task.arm for task in plan.tasks] == [
+        "x fusion=sum train.epochs=5 train.batch_size=8",
+        "x fusion=conv train.epochs=5 train.batch_size=8",
+        "x fusion=conv train.epochs=9 train.batch_size=16",
+        "x fusion=conv(kernel_size=1) train.optimizer.lr=0.003",
+        "x",
+    ]
+    third, included = plan.tasks[2].experiment, plan.tasks[3].experiment
+    assert (third.train.epochs, third.train.batch_size) == (9, 16)
+    assert included.train.optimizer.options["lr"] == 3e-3
+    assert included.train.epochs == plan.tasks[4].experiment.train.epochs
+
+
+def test_the_command_of_every_combination_gives_its_cell_again(tmp_path):
+    places = Places(cache=tmp_path / "cache", runs=tmp_path / "runs")
+    for cell in sweep_plan(sweep(tmp_path, ARM + "seeds: [4]\n")).cells(places):
+        words = shlex.split(cell.command)
+        overrides = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+        [again] = experiment_plan(Path(words[2]), overrides).cells(places)
+        assert again.key == cell.key
+
+
+def test_every_mistake_is_told_at_once_with_its_line(tmp_path):
+    (tmp_path / "fusion.yaml").write_text(f"extends: {CONV}\nname: fusion\ntrain: {{epohcs: 3}}\n")
+    path = sweep(
+        tmp_path,
+        """arms:
+  - base: fusoin.yaml
+  - fusion.yaml
+  - base: CONV
+    set:
+      model.fusion: cnov
+  - base: CONV
+    name: y
+    grid:
+      train.epochs: [5, 0]
+    exclude:
+      - {train.epochs: 7}
+  - base: CONV
+    name: z
+    grid:
+      model.fusion:
+        - sum
+        - maxx
+data:
+  - {task: bind}
+  - {task: xor, split: 1}
+search:
+  trials: 3
+  space:
+    train.epochs: {int: [2, 1]}
+    model.fusion.name: {chioce: [sum]}
+confirm: {seeds: [0]}
+""",
+    )
+    lines = told(path)
+    expected = [
+        "s.yaml:3: arms: no such experiment file fusoin.yaml; did you mean 'fusion.yaml'?",
+        "s.yaml:13: arms.3.exclude.0: {'train.epochs': 7} matches no combination",
+        "fusion.yaml:3: train.epohcs: unknown key; did you mean 'epochs'?",
+        "s.yaml:7: model.fusion.name: no fusion named 'cnov'; did you mean 'conv'?",
+        "s.yaml:19: model.fusion.name: no fusion named 'maxx'; did you mean 'max'?",
+        "s.yaml:22: data.split: expected text, got 1",
+        "s.yaml:26: search.space.train.epochs.int: the lowest value 2 is not below",
+        "s.yaml:27: search.space.model.fusion.name: needs exactly one of choice, int, float",
+        "s.yaml:23: search: arm 'z fusion=sum' has no validation clips to choose on; add data.val",
+        "s.yaml:28: confirm.seeds: 0 is the seed that the search of arm 'z fusion=sum' chooses",
+    ]
+    for line in expected:
+        assert any(found.startswith(line) for found in lines), (line, lines)
+    assert len(lines) == len(set(lines)) == len(expected)
+
+
+def test_files_of_arms_are_looked_at_though_the_sweep_itself_is_wrong(tmp_path):
+    lines = told(sweep(tmp_path, "arms:\n  - gone.yaml\n  - CONV\nserach: {trials: 3}\n"))
+    assert lines == [
+        "s.yaml:5: serach: unknown key; did you mean 'search'? "
+        "(allowed: arms, confirm, data, name, search, seeds, set)",
+        "s.yaml:3: arms: no such experiment file gone.yaml",
+    ]
+
+
+def test_trainings_that_are_planned_twice_are_told_with_both_arms(tmp_path):
+    places = Places(cache=tmp_path / "cache", runs=tmp_path / "runs")
+    path = sweep(
+        tmp_path,
+        "arms:\n  - CONV\n  - {base: CONV, name: again}\n"
+        "  - {base: CONV, name: third, grid: {train.epochs: [3, 10]}}\nseeds: [0, 1]\n",
+    )
+    with pytest.raises(UserError) as error:
+        sweep_plan(path).cells(places)
+    place = "are the same training on moving_shapes/hue_and_direction 01; drop one, or change"
+    first, second = str(error.value).splitlines()
+    assert first.startswith(f"{path}:4: arms 'conv_fusion' ({path}:3) and 'again' {place}")
+    assert f"{path}:5: arms 'conv_fusion' ({path}:3) and 'third train.epochs=10' {place}" in second
+    with pytest.raises(UserError, match="arm 'conv_fusion' on .*: seed 3 is given twice"):
+        experiment_plan(CONV, ["seeds=[3,3]"]).cells(places)
+
+
+SEARCH = """arms: [CONV]
+set: {data.val: {share: 0.2}}
+search:
+  trials: 3
+  space:
+    model.fusion.name: {choice: [sum, conv]}
+    model.fusion.kernel_size: {int: [1, 5], step: 2, when: {model.fusion.name: conv}}
+    train.optimizer.lr: {float: [1e-4, 1e-2], log: true}
+"""
+
+
+def test_a_conditional_key_is_tried_where_its_condition_holds(tmp_path):
+    plan = sweep_plan(sweep(tmp_path, SEARCH))
+    assert setting_of(plan.space[1], plan.space) == [("model.fusion.name", "conv")]
+
+
+@pytest.mark.parametrize(
+    ("enqueue", "message"),
+    [
+        ("{train.optimizer.l: 1e-3}", "not a key of the space; did you mean 'train.optimizer.lr'?"),
+        ("{train.optimizer.lr: 1}", "1 is no value of it (float: [0.0001, 0.01])"),
+        ("{model.fusion.name: max}", "'max' is no value of it (choice: ['sum', 'conv'])"),
+        ("{model.fusion.kernel_size: 3}", "is asked for only when model.fusion.name is conv"),
+        ("{model.fusion.name: conv, model.fusion.kernel_size: 2}", "2 is no value of it (int"),
+    ],
+)
+def test_what_is_enqueued_must_be_in_the_space(tmp_path, enqueue, message):
+    [line] = told(sweep(tmp_path, f"{SEARCH}  enqueue:\n    - {enqueue}\n"))
+    assert line.startswith("s.yaml:11: search.enqueue.0.")
+    assert message in line
+
+
+def test_what_is_enqueued_may_be_a_part_of_the_space(tmp_path):
+    good = "[{model.fusion.name: conv, model.fusion.kernel_size: 3}, {train.optimizer.lr: 1e-3}]"
+    assert len(sweep_plan(sweep(tmp_path, f"{SEARCH}  enqueue: {good}\n")).search.enqueue) == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("objective: val/top1", "needs either trials or budget"),
+        ("trials: 3, budget: {epochs: 3}", "needs either trials or budget"),
+        (
+            "budget: {epochs: 3, hours: 1}",
+            "exactly one of trials, epochs, hours, device_hours; got",
+        ),
+        ("budget: {}", "exactly one of trials, epochs, hours, device_hours; got none"),
+        ("budget: {epochs: 0}", "search.budget.epochs: must be at least 1, got 0"),
+        ("budget: {hours: 0}", "search.budget.hours: must be more than 0"),
+        ("budget: {epoch: 3}", "did you mean 'epochs'?"),
+        ("trials: 0", "must be at least 1"),
+    ],
+)
+def test_a_search_has_exactly_one_budget(tmp_path, limit, message):
+    lines = told(sweep(tmp_path, f"arms: [CONV]\nsearch: {{space: {{}}, {limit}}}\n"))
+    assert any(line.startswith("s.yaml:3: search") and message in line for line in lines), lines
+
+
+def test_the_examples_of_the_documentation_mean_what_it_says(tmp_path):
+    """Base files are beside those that ship."""
+    text = (ROOT / "docs/sweeps.md").read_text()
+    blocks = re.findall(r"```yaml\n(name:.*?)```", text, re.DOTALL)
+    plans = [sweep_plan(example(tmp_path, block)) for block in blocks]
+    fusions = next(plan for plan in plans if plan.name == "fusions")
+    places = Places(cache=tmp_path / "cache", runs=tmp_path / "runs")
+    assert f"3 seeds: {len(fusions.cells(places))} cells" in " ".join(text.split())
+
+
+def example(tmp_path, block):
+    path = tmp_path / "example.yaml"
+    path.write_text(block.replace("../experiments", str(ROOT / "experiments")))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "arms"),
+    [
+        ("experiments/moving_shapes/conv_fusion.yaml", 1),
+        ("experiments/moving_shapes/ablation.yaml", 6),
+        ("sweeps/demo.yaml", 18),
+    ],
+)
+def test_the_kind_of_a_file_is_found_from_its_keys(name, arms):
+    assert len(plan_of(ROOT / name).tasks) == arms
