@@ -21,7 +21,7 @@ from harness.report.board import Board, BoardFile
 from harness.report.formats import Table
 from harness.results.record import Record
 from harness.results.store import load_all
-from harness.settings import Settings
+from harness.settings import Settings, Site
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,5 +75,7 @@ def _launch(
     places: Places | None = None,
     settings: Settings | None = None,
     again: Again | None = None,
+    site: Site | None = None,
 ) -> list[Record]:
-    return launch(plan, places or Places(), settings or Settings(), Silent(), again).records
+    how = settings or Settings()
+    return launch(plan, places or Places(), how, Silent(), again, site=site).records

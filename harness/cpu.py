@@ -1,5 +1,6 @@
-"""The processor, by its name."""
+"""The processor: its name, and how much of it is ours."""
 
+import os
 import platform
 from pathlib import Path
 
@@ -11,3 +12,10 @@ def cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """The cores that this process may use, which a cluster's scheduler may have cut down."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

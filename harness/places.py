@@ -24,6 +24,11 @@ class Places:
     cache: Path = field(default_factory=lambda: Path(os.environ.get("HARNESS_CACHE", "cache")))
     runs: Path = field(default_factory=lambda: Path(os.environ.get("HARNESS_RUNS", "runs")))
 
+    def absolute(self) -> "Places":
+        """The same places for a process that works in another folder."""
+        data = tuple(root.absolute() for root in self.data)
+        return Places(data=data, cache=self.cache.absolute(), runs=self.runs.absolute())
+
     def find(self, key: str, name: str, kind: Literal["file", "folder"] = "file") -> Path:
         """What the setting `key` names: relative to here, to the runs, or to a data root.
 

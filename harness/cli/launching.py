@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.planning.outcome import Outcome
     from harness.planning.plan import Plan
     from harness.report.formats import Table
-    from harness.settings import Settings
+    from harness.settings import Settings, Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,12 @@ class Launching:
     device: str = "auto"
     wandb: str = "auto"
     media: str = ""
+    executor: str = "local"
+    storage: str | None = None
+    gpus: str | None = None
+    per_gpu: int | None = None
+    address: str | None = None
+    slurm: Sequence[str] = ()
     fresh: bool = False
     retry_failed: bool = False
     format: str | None = None
@@ -53,6 +59,12 @@ def launching(act: Act) -> Callable[..., None]:
         device: o.Device = "auto",
         wandb: o.Wandb = "auto",
         media: o.Media = "",
+        executor: o.Executor = "local",
+        storage: o.Storage = None,
+        gpus: o.Gpus = None,
+        per_gpu: o.PerGpu = None,
+        address: o.Address = None,
+        slurm: o.Slurm = None,
         fresh: o.Fresh = False,
         retry_failed: o.Retry = False,
         format: o.Format = None,
@@ -67,6 +79,12 @@ def launching(act: Act) -> Callable[..., None]:
             device=device,
             wandb=wandb,
             media=media,
+            executor=executor,
+            storage=storage,
+            gpus=gpus,
+            per_gpu=per_gpu,
+            address=address,
+            slurm=slurm or (),
             fresh=fresh,
             retry_failed=retry_failed,
             format=format,
@@ -103,7 +121,13 @@ def train(plan: "Plan", given: Launching, show: Callable[["Outcome"], "Table"]) 
     places, again = places_of(given), Again(fresh=given.fresh, failed=given.retry_failed)
     with display() as shown:
         outcome = launch(
-            plan, places, settings_of(given), shown, again, lambda done: show(done).grid()
+            plan,
+            places,
+            settings_of(given),
+            shown,
+            again,
+            board=lambda done: show(done).grid(),
+            site=site_of(given),
         )
     done = outcome.before + len(outcome.records) - len(outcome.failed)
     say(
@@ -125,12 +149,29 @@ def settings_of(given: Launching) -> "Settings":
     from harness.settings import Settings
 
     return Settings(
-        workers=given.workers or max(1, o.cores() // given.threads),
+        workers=given.workers or 0,
         threads=given.threads,
         device=given.device,
         wandb=wandb_mode(given.wandb),
         media=media_of(given.media),
     )
+
+
+def site_of(given: Launching) -> "Site":
+    """Where to run; the password leaves the command line, of which W&B keeps a copy."""
+    from harness.results.secrets import redact
+    from harness.settings import Site
+
+    sys.argv[:] = redact(sys.argv)
+    options: dict[str, object] = {
+        "gpus": given.gpus.split(",") if given.gpus else None,
+        "per_gpu": given.per_gpu,
+        "address": given.address,
+        "slurm": dict(o.pair("--slurm", text, "partition=gpu") for text in given.slurm) or None,
+    }
+    asked = {name: value for name, value in options.items() if value is not None}
+    storage = {"storage": given.storage} if given.storage else {}
+    return Site(executor=given.executor, options=asked, **storage)
 
 
 def places_of(given: Launching) -> "Places":

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cpu import cores
 from harness.errors import UserError
 from harness.places import Places
 from harness.settings import SECONDS_PER_FILE
@@ -55,6 +56,34 @@ Wandb = Annotated[
 Media = Annotated[
     str, typer.Option("--media", help="Pictures for W&B: confusion, clips, or both, with a comma.")
 ]
+Executor = Annotated[
+    str, typer.Option("--executor", help="Where trainings run: local, ray or slurm.")
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="Where a search keeps its trials: journal[:PATH], postgresql://..., mysql://..., "
+        "sqlite:///..., grpc://... [default: HARNESS_STORAGE, or journal]",
+    ),
+]
+Gpus = Annotated[
+    str | None, typer.Option("--gpus", help="GPUs of this machine to train on, such as 0,1.")
+]
+PerGpu = Annotated[
+    int | None, typer.Option("--per-gpu", min=1, help="Trainings that share a GPU [default: 1].")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="Ray: HOST:PORT, auto, or local for a cluster of its own."),
+]
+Slurm = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm", metavar="KEY=VALUE", help="Slurm: partition=gpu, timeout_min=60, ... (repeat)."
+    ),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train again; old records are set aside.")]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Train failed cells again.")]
 Format = Annotated[
@@ -79,19 +108,13 @@ def processes(workers: int | None) -> int:
     return workers or cores()
 
 
-def cores() -> int:
-    """The cores that this process may use, which a cluster's scheduler may have cut down."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def conditions(where: list[str] | None, example: str) -> dict[str, str]:
     """`--where` as fields and the values that they must have."""
-    found = {}
-    for text in where or []:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"--where {text!r}: expected field=value, for example {example}")
-        found[key] = value
-    return found
+    return dict(pair("--where", text, example) for text in where or [])
+
+
+def pair(option: str, text: str, example: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"{option} {text!r}: expected field=value, for example {example}")
+    return key, value

@@ -1,8 +1,10 @@
 """From a plan to its records: check everything, prepare the data, train what is not there yet."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from harness.cell import Cell
 from harness.config.schema import plain
@@ -10,8 +12,9 @@ from harness.files import digest
 from harness.mirror.watcher import Grid, Mirror
 from harness.places import Places
 from harness.planning.coordinator import Coordinator, Outdated, owned
-from harness.planning.executors import EXECUTORS
 from harness.planning.executors.contract import Executor
+from harness.planning.executors.opening import open_executor
+from harness.planning.executors.relay import Relay
 from harness.planning.outcome import Outcome
 from harness.planning.plan import Plan
 from harness.planning.queues import Fixed, Queue
@@ -20,7 +23,7 @@ from harness.planning.watchers import All, Watcher
 from harness.planning.worker import check_all
 from harness.results.record import Record
 from harness.results.store import folder_of, load
-from harness.settings import Settings
+from harness.settings import Settings, Site
 from harness.source import prepare_source
 
 
@@ -38,7 +41,9 @@ def launch(
     settings: Settings,
     watcher: Watcher,
     again: Again | None = None,
+    *,
     board: Callable[[Outcome], Grid] | None = None,
+    site: Site | None = None,
 ) -> Outcome:
     """Run a plan to its end; running it twice does nothing the second time.
 
@@ -47,13 +52,17 @@ def launch(
     Raises:
         UserError: bad options or data, before anything is trained, or a plan that is at work.
     """
-    folder = places.runs / plan.name
-    with owned(folder, plan.name):
-        executor: Executor = EXECUTORS["local"](places, settings)
+    folder, site = places.runs / plan.name, site or Site()
+    with (
+        owned(folder, plan.name),
+        closing(Relay(open_executor(site, places, settings, watcher.note))) as executor,
+        _storage(plan, places, site, executor, watcher) as storage,
+    ):
+        settings = replace(settings, workers=settings.workers or executor.room)
         _check(plan, places, executor)
         hashes = _prepare(plan, places, settings, watcher)
         outdated = _outdated(again or Again(), hashes)
-        queues = _queues(plan, places)
+        queues = _queues(plan, places, storage)
         with Mirror(folder, places, settings, watcher) as mirror:
             watchers = All(watcher, mirror)
             coordinator = Coordinator(folder, settings.workers, watchers, executor, outdated)
@@ -63,13 +72,25 @@ def launch(
         return outcome
 
 
-def _queues(plan: Plan, places: Places) -> list[Queue]:
+def _storage(
+    plan: Plan, places: Places, site: Site, relay: Relay, watcher: Watcher
+) -> AbstractContextManager[Any]:
+    """Where a search keeps its trials; a plan without one needs no storage, and asks for none."""
+    if plan.search is None:
+        return nullcontext()
+    from harness.planning.search.storages import open_storage
+
+    folder = places.runs / plan.name
+    return open_storage(site.storage, folder, meanwhile=relay.meanwhile, note=watcher.note)
+
+
+def _queues(plan: Plan, places: Places, storage: Any = None) -> list[Queue]:
     if plan.search is None:
         return [Fixed(plan.cells(places))]
     from harness.planning.search.searching import Searching
     from harness.planning.search.storages import journal
 
-    storage = journal(places.runs / plan.name)
+    storage = storage or journal(places.runs / plan.name)
     return [Searching(plan, task, plan.search, places, storage) for task in plan.tasks]
 
 

@@ -1,7 +1,7 @@
 """What must not leave the machine: passwords, keys and tokens, by name and by value.
 
-A value is a secret if its key says so, if it stands in a URL as `user:password@`, or if it equals
-the value of an environment variable whose name says so.
+A value is a secret if its key says so, if it stands in a URL as `user:password@` or
+`?password=`, or if it equals the value of an environment variable whose name says so.
 """
 
 import os
@@ -9,7 +9,8 @@ import re
 from typing import Any
 
 NAMES = re.compile(r"(^|_)(api_?key|key_id|token|secret|password|passwd|credential)s?($|_)", re.I)
-IN_URL = re.compile(r"(\w+://[^\s/:@]+:)[^\s/@]+@")
+IN_URL = re.compile(r"(\w+://[^\s/:@]*:)[^\s/@]+@")
+IN_QUERY = re.compile(r"([?&](?:password|passwd|token|secret)=)[^\s&#]+", re.I)
 HIDDEN = "[hidden]"
 
 
@@ -37,7 +38,7 @@ def _redact(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, list | tuple):
         return [_redact(item, secrets) for item in value]
     if isinstance(value, str):
-        value = IN_URL.sub(rf"\1{HIDDEN}@", value)
+        value = IN_QUERY.sub(rf"\1{HIDDEN}", IN_URL.sub(rf"\1{HIDDEN}@", value))
         for secret in secrets:
             value = value.replace(secret, HIDDEN)
     return value

@@ -1,7 +1,8 @@
 """Where workers run.
 
-Contract: `f(places, settings) -> Executor`, see contract.py. An executor is all that differs
-between a laptop and a cluster: it starts workers, carries what is said, and tells how they end.
+Contract: `f(places, settings, note, *, options) -> Executor`, see contract.py. An executor is all
+that differs between a laptop and a cluster: it starts workers, carries what is said, and tells how
+they end. What it needs beside the project is the extra of its name.
 """
 
 from harness.registry import Registry
@@ -9,4 +10,6 @@ from harness.registry import Registry
 EXECUTORS = Registry(
     "executor",
     local="harness.planning.executors.local:Local",
+    ray="harness.planning.executors.on_ray:OnRay",
+    slurm="harness.planning.executors.on_slurm:OnSlurm",
 )

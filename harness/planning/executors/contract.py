@@ -29,6 +29,11 @@ class End:
 class Executor(Protocol):
     """Workers by the key of their cell."""
 
+    @property
+    def room(self) -> int:
+        """How many trainings have a place at once, where the user does not say how many."""
+        ...
+
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         """Call a function where torch is; its UserError is raised here."""
         ...

@@ -1,6 +1,7 @@
 """On this machine: each worker a fresh fork of a warm server that imported torch once."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -8,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from harness.cell import Cell
+from harness.cpu import cores
 from harness.errors import UserError
 from harness.places import Places
 from harness.planning.executors.contract import End, Report
@@ -17,6 +19,8 @@ from harness.processes import without_main
 from harness.settings import Settings
 from harness.train.channel import Verdict
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
 
 @dataclass
 class Worker:
@@ -24,12 +28,25 @@ class Worker:
 
     pipe: Connection
     process: BaseProcess
+    gpu: str | None = None  # as CUDA_VISIBLE_DEVICES has it
 
 
 class Local:
-    """One process a cell: 40 ms for a fork of the warm server, where an import takes 8 s."""
+    """One process a cell: 40 ms for a fork of the warm server, where an import takes 8 s.
 
-    def __init__(self, places: Places, settings: Settings) -> None:
+    `gpus`: which to use, each by `per_gpu` trainings; a worker sees no other. Not given, all see
+    what this process sees.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        settings: Settings,
+        _note: Callable[[str], None] = lambda _: None,
+        *,
+        gpus: Sequence[str] = (),
+        per_gpu: int = 1,
+    ) -> None:
         self.places, self.settings = places, settings
         methods = multiprocessing.get_all_start_methods()
         warm = "forkserver" in methods
@@ -37,7 +54,12 @@ class Local:
         if warm:
             self._context.set_forkserver_preload(["harness.execute"])
         self._workers: dict[str, Worker] = {}
+        self._gpus = list(gpus) * per_gpu  # one after the other first, then each again
         self._kills = kills_for_memory()
+
+    @property
+    def room(self) -> int:
+        return len(self._gpus) or max(1, cores() // self.settings.threads)
 
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         """Call a function in a fork of the warm server; its UserError is raised here."""
@@ -53,7 +75,11 @@ class Local:
             raise UserError(refusal)
 
     def start(self, cell: Cell) -> None:
-        self._workers[cell.key] = self._fork(cell.label, work, cell, self.places, self.settings)
+        gpu = self._free_gpu()
+        seen = {} if gpu is None else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE: gpu}
+        job = (cell, self.places, self.settings)
+        self._workers[cell.key] = self._fork(cell.label, in_environment, seen, work, *job)
+        self._workers[cell.key].gpu = gpu
 
     def events(self, seconds: float) -> Sequence[Report | End]:
         channels = {w.pipe: k for k, w in self._workers.items() if not w.pipe.closed}
@@ -78,6 +104,11 @@ class Local:
 
     def close(self) -> None:
         """The warm server goes with this process."""
+
+    def _free_gpu(self) -> str | None:
+        """The one with the fewest workers; None if all share what there is."""
+        taken = [worker.gpu for worker in self._workers.values()]
+        return min(dict.fromkeys(self._gpus), key=taken.count, default=None)
 
     def _fork(self, name: str, target: Callable[..., None], *arguments: object) -> Worker:
         ours, theirs = self._context.Pipe()
@@ -108,3 +139,11 @@ class Local:
         worker.pipe.close()
         before, self._kills = self._kills, kills_for_memory()
         return End(key, death(worker.process.exitcode, oom=self._kills > before))
+
+
+def in_environment(
+    pipe: Connection, environment: dict[str, str], target: Callable[..., None], *given: object
+) -> None:
+    """A fork has the environment of the warm server; torch looks at it when it first needs CUDA."""
+    os.environ.update(environment)
+    target(pipe, *given)

@@ -1,0 +1,305 @@
+"""Where trials are kept: every kind of storage ends with the cells that a journal ends with."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import optuna
+import pytest
+from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.trial import TrialState
+from servers import PASSWORD, MariaDB, Postgres, Proxy
+from shapes import TINY, write
+from toy_executor import Toy
+
+from harness.errors import UserError
+from harness.places import Places
+from harness.planning.coordinator import Coordinator
+from harness.planning.executors.contract import End, Report
+from harness.planning.executors.relay import Relay
+from harness.planning.launch import _queues
+from harness.planning.plan import sweep_plan
+from harness.planning.search.patience import patient
+from harness.planning.search.storages import DRIVERS, open_storage, shown
+from harness.planning.watchers import Silent
+from harness.results.store import load_all
+from harness.train.channel import GO, Verdict
+
+SEARCH = """
+name: search
+arms: [tiny.yaml]
+search:
+  trials: 12
+  sampler: {name: random, seed: 3}
+  space:
+    train.optimizer.lr: {float: [1e-4, 1e-2], log: true}
+    model.fusion.name: {choice: [sum, conv]}
+  enqueue: [{train.optimizer.lr: 1e-3, model.fusion.name: conv}]
+confirm: {top_k: 1, seeds: [7, 8]}
+"""
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plan")
+    write(folder, "tiny.yaml", TINY)
+    return sweep_plan(write(folder, "search.yaml", SEARCH))
+
+
+@pytest.fixture
+def places(plan, tmp_path):
+    return Places(data=(tmp_path,), cache=tmp_path / "cache", runs=tmp_path / "runs")
+
+
+class Server(Silent):
+    """Goes away at the given epochs, counted over all trainings; comes back once it is missed."""
+
+    def __init__(self, kill, start, away_at=()):
+        self.kill, self.start, self.away_at = kill, start, list(away_at)
+        self.notes, self.epochs = [], 0
+
+    def note(self, text):
+        self.notes.append(text)
+        if "does not answer" in text:
+            self.start()
+
+    def progress(self, _cell, facts):
+        self.epochs += "epoch" in facts
+        if self.away_at and self.epochs == self.away_at[0]:
+            self.away_at.pop(0)
+            self.kill()
+
+
+def search(plan, places, url, watcher=None, epochs=3):
+    """A search of toy trainings: (trial, stage, key, metrics) of every record."""
+    watcher = watcher or Silent()
+    folder = places.runs / plan.name
+    folder.mkdir(parents=True, exist_ok=True)
+    relay = Relay(Toy(places.runs, epochs=epochs))
+    never = lambda _cell, _record: False  # noqa: E731
+    with open_storage(url, folder, meanwhile=relay.meanwhile, note=watcher.note) as storage:
+        Coordinator(folder, 2, watcher, relay, never).run(_queues(plan, places, storage))
+    records = load_all(places.runs)
+    assert max(starts(places).values()) == 1
+    return sorted(((r.trial, r.stage, r.seed, r.key, r.metrics) for r in records), key=str)
+
+
+def starts(places):
+    logs = {log.parent.name: log.read_text() for log in places.runs.glob("*/*/log.jsonl")}
+    return {key: text.count('"event": "start"') for key, text in logs.items()}
+
+
+@pytest.fixture
+def by_journal(plan, places, tmp_path):
+    return search(plan, replace(places, runs=tmp_path / "by_journal"), "journal")
+
+
+@pytest.fixture
+def postgres(tmp_path):
+    server = Postgres(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=[Postgres, MariaDB])
+def database(tmp_path, request):
+    server = request.param(tmp_path)
+    yield server
+    server.kill()
+
+
+def test_a_database_killed_in_the_middle_ends_with_the_same_cells(
+    plan, places, database, by_journal
+):
+    server = Server(database.kill, database.start, away_at=(4, 17))
+    assert search(plan, places, database.url, server) == by_journal
+    name = shown(database.url)
+    gone, back = (
+        f"storage: {name} does not answer; trainings go on",
+        f"storage: {name} answers again",
+    )
+    assert server.notes == [gone, back] * 2
+    scheme, _, rest = database.url.partition(":")
+    trials = trials_of(f"{DRIVERS[scheme]}:{rest}")
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
+
+
+def trials_of(url):
+    storage = RDBStorage(url)
+    [study] = storage.get_all_studies()
+    trials = storage.get_all_trials(study._study_id)
+    storage.remove_session()
+    storage.engine.dispose()
+    return trials
+
+
+def test_two_folders_share_a_database_and_no_study(plan, places, tmp_path, by_journal):
+    url = f"sqlite:///{tmp_path}/trials.db"
+    assert search(plan, places, url) == by_journal
+    assert search(plan, replace(places, runs=tmp_path / "elsewhere"), url) == by_journal
+    with open_storage(url, places.runs, meanwhile=pytest.fail, note=pytest.fail) as storage:
+        assert len(storage.get_all_studies()) == 2
+
+
+def test_a_journal_elsewhere(plan, places, tmp_path, by_journal):
+    assert search(plan, places, f"journal:{tmp_path}/trials.journal") == by_journal
+    assert (tmp_path / "trials.journal").is_file()
+    assert not list(places.runs.glob("*/study.journal"))
+
+
+def test_a_database_that_was_lost_is_filled_again(plan, places, tmp_path, by_journal):
+    """What a search proposed stands beside its records; another storage learns it from there."""
+    smaller = replace(plan, search=replace(plan.search, trials=5))
+    search(smaller, places, f"sqlite:///{tmp_path}/first.db")
+    assert search(plan, places, f"sqlite:///{tmp_path}/second.db")[: len(by_journal)]
+    assert len(trials_of(f"sqlite:///{tmp_path}/second.db")) == 12
+
+
+def test_a_proxy_killed_in_the_middle_ends_with_the_same_cells(plan, places, tmp_path, by_journal):
+    proxy = Proxy(tmp_path)
+    try:
+        server = Server(proxy.kill, proxy.start, away_at=(7,))
+        assert search(plan, places, proxy.url, server) == by_journal
+        assert len(server.notes) == 2
+    finally:
+        proxy.kill()
+
+
+def test_no_password_is_written_anywhere(plan, tmp_path, postgres):
+    """The command as a user runs it, W&B's offline run included, and then its error."""
+    write(tmp_path, "tiny.yaml", TINY)
+    path = write(tmp_path, "search.yaml", SEARCH)
+    command = [
+        sys.executable, "-m", "harness", "sweep", str(path), "--storage", postgres.url,
+        "--set", "search.trials=1", "--set", "confirm={top_k: 1, seeds: [7]}",
+        "--set", "set={train.epochs: 1}",
+        "--runs", str(tmp_path / "runs"), "--cache", str(tmp_path / "cache"),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    postgres.kill()
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "storage postgresql://harness:[hidden]@127.0.0.1" in refused.stderr
+    said = done.stdout + done.stderr + refused.stdout + refused.stderr
+    assert PASSWORD not in said
+    files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert any(path.suffix == ".wandb" for path in files)
+    assert [path for path in files if PASSWORD.encode() in path.read_bytes()] == []
+
+
+class LostError(ConnectionError):
+    """What was asked for was done, and the answer did not arrive."""
+
+
+class Lossy:
+    """A storage whose operations `lost` names are done so many times without an answer."""
+
+    def __init__(self, **lost):
+        self.storage, self.lost = InMemoryStorage(), lost
+
+    def __getattr__(self, name):
+        def call(*given, **named):
+            answer = getattr(self.storage, name)(*given, **named)
+            if self.lost.get(name, 0):
+                self.lost[name] -= 1
+                if name == "create_new_trial":  # as Optuna's own attempts do
+                    self.storage.create_new_trial(*given, **named)
+                raise LostError
+            return answer
+
+        return call
+
+
+def study_on(lossy, **how):
+    how = {"meanwhile": lambda _: None, "note": lambda _: None} | how
+    storage = patient(lossy, "there", **how)
+    return optuna.create_study(storage=storage, study_name="s", load_if_exists=True)
+
+
+def test_what_was_done_unanswered_is_not_done_twice():
+    lossy = Lossy(create_new_trial=1, set_trial_state_values=2, create_new_study=1)
+    study = study_on(lossy)
+    for value in range(4):
+        trial = study.ask()
+        assert trial.number == value
+        trial.suggest_float("x", 0, 1)
+        study.tell(trial, value)
+        assert len(lossy.storage.get_all_trials(0)) == max(2, value + 1)  # the second is a spare
+    assert [t.value for t in study.trials] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("lost", [{"create_new_trial": 1}, {"set_trial_state_values": 2}])
+def test_a_proposal_of_the_user_is_not_lost_or_made_twice(lost):
+    study = study_on(Lossy(**lost))
+    study.enqueue_trial({"x": 0.25})
+    asked = [study.ask() for _ in range(2)]
+    values = [trial.suggest_float("x", 0, 1) for trial in asked]
+    assert values[0] == 0.25
+    assert values[1] != 0.25
+    states = [trial.state for trial in study.trials]
+    assert states.count(TrialState.WAITING) == 0
+    assert states.count(TrialState.RUNNING) == 2
+
+
+def test_after_the_limit_it_is_an_error_that_says_how_to_go_on():
+    study = study_on(Lossy(get_all_trials=10**6), seconds=0)
+    with pytest.raises(UserError, match="there has not answered for 0 minutes .*same command"):
+        study.get_trials()
+
+
+def test_what_is_wrong_is_not_tried_again():
+    notes = []
+    study = study_on(Lossy(), note=notes.append)
+    with pytest.raises(KeyError):
+        study._storage.get_trial(99)
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgres://a:secret-word@b/c", "'postgres://a:[hidden]@b/c': did you mean 'postgresql'?"),
+        ("journals", "did you mean 'journal'?"),
+        ("grpc://host", "a proxy is grpc://host:port"),
+        ("mysql://me:secret-word@127.0.0.1:1/x", "://me:[hidden]@127.0.0.1:1/x cannot be opened"),
+    ],
+)  # fmt: skip
+def test_a_wrong_url_is_one_clear_line(tmp_path, url, said):
+    opening = open_storage(url, tmp_path, meanwhile=pytest.fail, note=pytest.fail)
+    with pytest.raises(UserError) as raised, opening:
+        pass
+    assert said in str(raised.value)
+    assert "secret-word" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+class Scripted:
+    """An executor that gives what it was told to, and keeps the answers."""
+
+    room = 1
+
+    def __init__(self, *batches):
+        self.batches, self.answers = list(batches), []
+
+    def events(self, _seconds):
+        return self.batches.pop(0) if self.batches else []
+
+    def answer(self, key, verdict):
+        self.answers.append((key, verdict))
+
+
+def test_trainings_go_on_while_the_coordinator_is_held_up():
+    """An epoch is answered at once, heard later, and a verdict that comes late still arrives."""
+    first, second, third = (Report("a", "epoch", {"epoch": n}) for n in (1, 2, 3))
+    inner = Scripted([first], [Report("a", "step", {})], [second, third], [End("a", "")])
+    relay = Relay(inner)
+    assert relay.events(1) == [first]
+    relay.meanwhile(0.2)  # held up while it judges the first
+    assert inner.answers == [("a", GO)] * 3
+    relay.answer("a", GO)
+    assert relay.events(1) == [Report("a", "step", {}), second, third, End("a", "")]
+    relay.answer("a", GO)
+    pruned = Verdict("end", "pruned", "after epoch 3")
+    relay.answer("a", pruned)
+    assert inner.answers == [("a", GO)] * 3 + [("a", pruned)]
