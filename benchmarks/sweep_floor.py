@@ -47,7 +47,8 @@ def main(folder: Path) -> None:
     numbers = range(len(setting.trials))
     tasks = [partial(some, setting, source, numbers[core::CORES]) for core in range(CORES)]
     measured = side_by_side(tasks)
-    print(json.dumps([trial for trials in measured for trial in trials]))
+    trials = sorted((trial for some in measured for trial in some), key=lambda t: t["trial"])
+    (folder / "floor.json").write_text(json.dumps(trials))
 
 
 def some(setting: Setting, source: Source, numbers: Iterable[int]) -> list[dict[str, float]]:
@@ -57,7 +58,7 @@ def some(setting: Setting, source: Source, numbers: Iterable[int]) -> list[dict[
 def trial(setting: Setting, source: Source, number: int) -> dict[str, float]:
     """One trial; the seconds of its steps, and of its evaluation passes."""
     experiment = setting.experiment(number)
-    module = seeded(experiment, source)
+    module = seeded(setting, experiment, source)
     train, val = cached_loaders(experiment, source, module)
     evaluate_on(module, val)
     held = [finished(batch, module) for batch in val]

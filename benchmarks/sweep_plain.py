@@ -62,7 +62,7 @@ def study(folder: Path) -> None:
 def trial(folder: Path, number: int) -> None:
     setting = Setting.read(folder)
     experiment, source = setting.experiment(number), setting.source()
-    module = seeded(experiment, source)
+    module = seeded(setting, experiment, source)
     train = OnTheFly(source, "train", experiment.data)
     order = InOrder(len(train), experiment.train.batch_size)
     val = OnTheFly(source, "val", experiment.data)
@@ -154,7 +154,8 @@ def flow_of(frames: np.ndarray, cut: Cut, bound: float) -> np.ndarray:
     first, last = int(cut.windows.min()), int(cut.windows.max())
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames[first : last + 2]]
     fields = [
-        cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 15, 3, 5, 1.1, 0) for a, b in pairwise(grey)
+        cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 15, 3, 5, 1.1, 0)
+        for a, b in pairwise(grey)
     ]
     box = cut.box
     boxed = [

@@ -12,7 +12,10 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.train.channel import Verdict
 
 CORES = 2
 
@@ -51,17 +54,18 @@ def trial(config: dict[str, Any], folder: str) -> None:
     from ray import tune
     from sweep_setting import Setting, cached_loaders, final_metrics, seeded
 
+    from harness.train.channel import GO
     from harness.train.fit import fit, score, trainer_for
 
     setting, number = Setting.read(Path(folder)), config["number"]
     experiment, source = setting.experiment(number), setting.source()
-    module = seeded(experiment, source)
+    module = seeded(setting, experiment, source)
     train, val = cached_loaders(experiment, source, module)
 
-    def report(event: str, facts: Mapping[str, Any]) -> bool:
+    def report(event: str, facts: Mapping[str, Any]) -> "Verdict":
         if event == "epoch":
             tune.report(dict(facts["metrics"]))
-        return True
+        return GO
 
     place = setting.folder / "tune-checkpoints" / str(number)
     place.mkdir(parents=True)

@@ -8,7 +8,6 @@ metrics of each trial, which must be those of the other ways.
 import csv
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, floor
 from pathlib import Path
@@ -65,9 +64,7 @@ class Setting:
             (folder / "videos").symlink_to((data / "ut_interaction").absolute())
         else:
             overrides += [f"data={json.dumps(SHAPES)}", "data.clip.flip=false"]
-        setting = cls(
-            folder=folder, roots=(folder,), overrides=overrides, trials=drawn(trials)
-        )
+        setting = cls(folder=folder, roots=(folder,), overrides=overrides, trials=drawn(trials))
         shutil.copy(Path(__file__).with_name("sweep.yaml"), folder / "base.yaml")
         search = {
             "trials": trials,
@@ -102,6 +99,11 @@ class Setting:
     def source(self, workers: int = 1) -> Source:
         data = self.experiment().data
         return prepare_source(data, self.places, workers=workers, progress=lambda *_: None)
+
+    def steps(self, clips: int) -> int:
+        """Of a trial on so many training clips."""
+        train = self.experiment().train
+        return train.epochs * len(batch_bounds(clips, train.batch_size))
 
     def leave(self, way: str, number: int, metrics: dict[str, Any]) -> None:
         """The final metrics of a trial, for whoever compares."""
@@ -142,14 +144,13 @@ def write_segments(file: Path, videos: Path, clips: int) -> float:
     return floor(20_000 / ceil(listed / len(by_class))) / 10_000
 
 
-def seeded(experiment: Experiment, source: Source) -> Classifier:
+def seeded(setting: Setting, experiment: Experiment, source: Source) -> Classifier:
     """The network and its loss and optimiser as `harness.execute` builds them; one thread."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     pl.seed_everything(SEED, workers=True, verbose=False)
     network = network_of(experiment, len(source.classes), experiment.data.clip.crop or 0)
-    clips = len(source.subsets["train"])
-    steps = experiment.train.epochs * len(batch_bounds(clips, experiment.train.batch_size))
+    steps = setting.steps(len(source.subsets["train"]))
     return Classifier(network, experiment.train, experiment.eval, steps)
 
 
@@ -178,7 +179,3 @@ def cached_loaders(
 
 def final_metrics(module: Classifier) -> dict[str, float]:
     return module.logged | module.summary("val")
-
-
-def all_metrics(folder: Path, way: str, trials: Sequence[Params]) -> list[dict[str, Any]]:
-    return [json.loads((folder / way / f"{n}.json").read_text()) for n in range(len(trials))]

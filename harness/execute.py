@@ -143,9 +143,14 @@ def _loaders(
 
 
 def told(channel: Channel, tracker: Tracker, folder: Path) -> Channel:
-    """The channel, with every epoch also in the cell's log and in W&B."""
+    """The channel, with the first step and every epoch in the cell's log, and epochs in W&B."""
+    stepped = False
 
     def tell(event: str, facts: Mapping[str, Any]) -> Verdict:
+        nonlocal stepped
+        if event == "step" and not stepped:  # how long the start took can be read off the log
+            stepped = True
+            append_line(folder / "log.jsonl", {"event": event, **facts})
         if event == "epoch":
             tracker.log(facts["metrics"], facts["epoch"])
             append_line(folder / "log.jsonl", {"event": event, **facts})
