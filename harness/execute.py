@@ -79,7 +79,8 @@ def _train(
     cost = Cost(values={}, facts={})
     if ended is None:
         metrics |= _evaluate(trainer, module, loaders, folder)
-        cost = cost_of(experiment, network, size, places.cache / "costs")
+        known, again = places.cache / "costs", cell.stage != "search"
+        cost = cost_of(experiment, network, size, known, again=again)
     return Record(
         **cell.names(),
         status=ended.verdict.status if ended else "done",
