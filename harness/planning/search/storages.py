@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileOpenLock
+
+from harness.planning.search.journal import Unsynced
 
 
 def journal(folder: Path) -> BaseStorage:
@@ -12,7 +14,7 @@ def journal(folder: Path) -> BaseStorage:
     path = folder / "study.journal"
     if path.is_file() and not _whole(path):
         _set_aside(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    return JournalStorage(Unsynced(str(path), lock_obj=JournalFileOpenLock(str(path))))
 
 
 def _whole(path: Path) -> bool:
