@@ -4,8 +4,8 @@
 
 The queue, the study in its journal, the records and the coordinator are the real ones; only the
 executor is not: its workers live in this process, report three epochs and leave a record. What it
-takes them (a record costs an fsync) is not the coordinator's, and told apart. Every sampler has a
-process of its own, pinned to no core. Memory is what the process holds alone (RssAnon).
+takes them (a record is synced to the disk) is not the coordinator's, and told apart. Every search
+has a process of its own. Memory is what that process holds alone (RssAnon).
 """
 
 import argparse
@@ -22,10 +22,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from measure import private_bytes, side_by_side
+from measure import machine, private_bytes, side_by_side
 
 from harness.cell import Cell
-from harness.cpu import cpu_model
 from harness.places import Places
 from harness.planning.coordinator import Coordinator
 from harness.planning.executors.contract import End, Report
@@ -34,7 +33,7 @@ from harness.planning.search.searching import Searching
 from harness.planning.search.storages import journal
 from harness.planning.watchers import Silent
 from harness.report.formats import ColumnSpec, Table, markdown
-from harness.results.environment import commit, environment, installed
+from harness.results.environment import environment
 from harness.results.record import Record
 from harness.results.store import save
 from harness.train.channel import Verdict
@@ -73,12 +72,15 @@ def main() -> None:
         Search(title="random", trials=options.trials, sampler={"name": "random"}, goal=GOAL),
         Search(title="tpe", trials=options.tpe, sampler={"name": "tpe"}),
     ]
-    print(f"{cpu_model()}, optuna {installed('optuna')}, commit {commit()}", file=sys.stderr)
-    rows = []
+    report: dict[str, Any] = {"machine": machine("optuna"), "rows": []}
     for search in searches:
         [found] = side_by_side([partial(measured, search, options.profile)])
-        rows += found
-    print(json.dumps(rows, indent=1) if options.format == "json" else markdown(table(rows)))
+        report["rows"] += found
+    if options.format == "json":
+        print(json.dumps(report, indent=1))
+    else:
+        print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
+        print(f"\n{markdown(table(report['rows']))}")
 
 
 def arguments() -> argparse.Namespace:
@@ -157,7 +159,8 @@ class Marks(Silent):
     """Notes after some numbers of trials how long they took and what the process holds."""
 
     def __init__(self, at: Sequence[int], toy: Toy) -> None:
-        self.at, self.toy, self.finishes, self.began = set(at), toy, 0, time.perf_counter()
+        self.at, self.toy, self.finishes = set(at), toy, 0
+        self.began, self.cpu = time.perf_counter(), time.process_time()
         self.rows: list[dict[str, float]] = []
 
     def finished(self, cell: Cell, record: Record, *, reused: bool) -> None:  # noqa: ARG002
@@ -169,6 +172,7 @@ class Marks(Silent):
                 {
                     "trials": self.finishes,
                     "ms": whole - worker,
+                    "cpu_ms": 1000 * (time.process_time() - self.cpu) / self.finishes,
                     "worker_ms": worker,
                     "memory_mb": private_bytes() / 1e6,
                 }
@@ -217,6 +221,7 @@ def table(rows: list[dict[str, Any]]) -> Table:
         "goal_ms": "at most",
         "holds": "holds",
         "worker_ms": "toy worker, ms a trial",
+        "cpu_ms": "CPU of both, ms a trial",
         "memory_mb": "memory MB",
     }
     return Table("", tuple(ColumnSpec(key=k, title=t) for k, t in columns.items()), rows)

@@ -28,14 +28,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from measure import side_by_side, spent
+from measure import machine, side_by_side, spent
 from sweep_overhead import overheads
 from sweep_setting import CORES, Setting
 from tree import tree
 
-from harness.cpu import cpu_model
 from harness.report.formats import ColumnSpec, Table, markdown
-from harness.results.environment import commit, installed
 from harness.results.store import load_all
 
 HERE = Path(__file__).parent
@@ -97,7 +95,7 @@ def measured(setting: Setting, ways: list[Way]) -> dict[str, Any]:
     [cost] = side_by_side([partial(spent, partial(setting.source, workers=CORES))])
     source, data = setting.source(), setting.experiment().data
     report: dict[str, Any] = {
-        "machine": machine(),
+        "machine": machine(*PACKAGES) | {"threads": 1},
         "clips": {"data": data.name, **source.counts},
         "trials": len(setting.trials),
         "epochs": setting.experiment().train.epochs,
@@ -150,17 +148,6 @@ def times(setting: Setting) -> list[dict[str, float]]:
 
 def read(path: Path) -> Any:
     return json.loads(path.read_text())
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "cpu": cpu_model(),
-        "cores": os.cpu_count(),
-        "threads": 1,
-        "python": sys.version.split()[0],
-        **{package: installed(package) for package in PACKAGES},
-        "commit": commit(),
-    }
 
 
 def text(report: dict[str, Any]) -> Iterator[str]:
