@@ -53,13 +53,13 @@ def test_every_way_to_run_a_sweep_ends_with_the_same_metrics(tmp_path, depth):
     assert report["machine"]["threads"] == 1
 
 
-def test_clips_on_the_fly_are_those_of_the_cache(tmp_path, monkeypatch, real_clips):
-    """Else the usual way and ours would not be compared on the same work."""
+def test_clips_on_the_fly_are_those_of_the_cache(tmp_path, monkeypatch, depth, real_clips):
+    """Else the usual way and ours would not be compared on the same work; real ones in soak."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     from sweep_plain import InOrder, OnTheFly
     from sweep_setting import Setting, cached_loaders, seeded
 
-    setting = Setting.make(tmp_path, real_clips, trials=1, clips=12, epochs=1)
+    setting = Setting.make(tmp_path, depth(tmp_path, real_clips), trials=1, clips=12, epochs=1)
     experiment, source = setting.experiment(0), setting.source()
     train, _ = cached_loaders(experiment, source, seeded(setting, experiment, source))
     usual = OnTheFly(source, "train", experiment.data)
