@@ -1,6 +1,7 @@
-"""Processor time of work in processes of its own, and what a process holds in memory."""
+"""Processor time of work in processes of its own, what a process holds in memory, and where."""
 
 import os
+import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from harness.cpu import cpu_model
+from harness.results.environment import commit, installed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,3 +72,15 @@ def private_bytes() -> int:
     """What this process alone holds in memory; mapped files are not part of it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+
+def machine(*packages: str) -> dict[str, Any]:
+    """What stands beside every figure."""
+    return {
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        **{package: installed(package) for package in packages},
+        "commit": commit(),
+    }

@@ -76,7 +76,8 @@ def _train(
     cost = Cost(values={}, facts={})
     if ended is None:
         metrics |= _evaluate(trainer, module, loaders, folder)
-        cost = cost_of(experiment, network, size, places.cache / "costs")
+        known, again = places.cache / "costs", cell.stage != "search"
+        cost = cost_of(experiment, network, size, known, again=again)
     return Record(
         **cell.names(),
         status=ended.verdict.status if ended else "done",
@@ -140,9 +141,14 @@ def _loaders(
 
 
 def told(channel: Channel, folder: Path) -> Channel:
-    """The channel, with every epoch also in the cell's log."""
+    """The channel, with the first step and every epoch also in the cell's log."""
+    stepped = False
 
     def tell(event: str, facts: Mapping[str, Any]) -> Verdict:
+        nonlocal stepped
+        if event == "step" and not stepped:  # how long the start took can be read off the log
+            stepped = True
+            append_line(folder / "log.jsonl", {"event": event, **facts})
         if event == "epoch":
             append_line(folder / "log.jsonl", {"event": event, **facts})
         return channel(event, facts)

@@ -95,10 +95,11 @@ def append_line(path: Path, content: dict[str, Any]) -> None:
     append_json(path, {**content, "time": datetime.now(UTC).isoformat(timespec="milliseconds")})
 
 
-def append_json(path: Path, content: Any) -> None:
+def append_json(path: Path, content: Any, *, synced: bool = False) -> None:
     """One JSON line more, written in one call at the end of the file: writers need no lock.
 
-    A line that a full disk or a kill cut short is closed first, so that it spoils no other.
+    A line that a full disk or a kill cut short is closed first, so that it spoils no other. A
+    `synced` line is on the disk when this returns.
     """
     with disk_errors(path), path.open("a+b", buffering=0) as file:
         line = json.dumps(content).encode() + b"\n"
@@ -107,6 +108,8 @@ def append_json(path: Path, content: Any) -> None:
         written = file.write(line)
         if written != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if synced:
+            sync(file)
 
 
 def _torn(file: IO[bytes]) -> bool:

@@ -61,6 +61,22 @@ def test_memory_is_measured_once_for_one_network_machine_and_code(measure, monke
     assert measure(*mine) == 6
 
 
+def test_times_are_measured_again_but_for_the_trials_of_a_search(tmp_path, monkeypatch):
+    experiment, network = built()
+    clocked = []
+    monkeypatch.setattr(cost, "isolated", lambda *_: {})
+    monkeypatch.setattr(cost, "latency_ms", lambda *_: (clocked.append(1), float(len(clocked))))
+
+    def latency(again):
+        found = cost.cost_of(experiment, network, SIZE, tmp_path, again=again)
+        assert found.facts["dtype"] == "float32"
+        return found.values["latency_ms_p90"]
+
+    assert [latency(True), latency(False), latency(False), latency(True)] == [1, 2, 2, 3]
+    experiment.train.batch_size += 1  # the throughput's
+    assert latency(False) == 4
+
+
 def test_the_code_is_the_content_of_every_source(tmp_path, monkeypatch):
     (tmp_path / "native").mkdir()
     (tmp_path / "a.py").write_text("a = 1\n")

@@ -10,7 +10,7 @@ import platform
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,42 +43,59 @@ class Cost:
     facts: dict[str, str]
 
 
-def cost_of(experiment: Experiment, network: TwoStream, size: int, known: Path) -> Cost:
+def cost_of(
+    experiment: Experiment, network: TwoStream, size: int, known: Path, *, again: bool = True
+) -> Cost:
     """Of one sample, all its segments included; times on the device that the network is on.
 
-    Counts and memory are the same for every training of one network: they are kept in `known`.
+    Counts and memory are the same for every training of one network: they are kept in `known`. So
+    are times and energy if they need not be measured `again`: of a search's many trainings of one
+    network, the first measures.
     """
-    clip, batch_size = experiment.data.clip, experiment.train.batch_size
-    first = next(network.parameters())
-    shape = network.modalities, clip.segments, clip.frames, size
-    batch = example(*shape, first.device)
-    many = example(*shape, first.device, samples=batch_size)
+    device = next(network.parameters()).device
     network.eval()
-    p50, p90 = latency_ms(lambda: network(batch), first.device)
-    with torch.inference_mode():
-        used = energy(lambda: network(batch), first.device)
-        layout = layout_of(network, batch)
-    same = digest(_determined_by(experiment, network, size, first.device))
+    same = digest(_determined_by(experiment, network, size, device))
     counts = _kept(known / f"{same}.counts.json", lambda: _counts(experiment, network, size))
     memory, unknown = memory_of(experiment, network, size, known / f"{same}.memory.json")
+    clocked = partial(_times, experiment, network, size, device)
+    path = known / f"{same}.times-{experiment.train.batch_size}.json"
+    times = clocked() if again else _kept(path, clocked)
     return Cost(
         values={
             "params": parameters(network),
             **{name: counts[name] for name in ("macs", "flops", "multiplications")},
-            "latency_ms_p50": p50,
-            "latency_ms_p90": p90,
-            "samples_per_second": throughput(lambda: network(many), batch_size, first.device),
-            "energy_j": used.joules,
+            **times["values"],
             **memory,
         },
-        facts={
-            "dtype": str(first.dtype).removeprefix("torch."),
-            "memory_format": layout,
-            "energy": used.source,
-            "uncounted": counts["uncounted"],
-        }
+        facts={"uncounted": counts["uncounted"], **times["facts"]}
         | ({} if unknown is None else {"memory": f"n/a: {unknown}"}),
     )
+
+
+def _times(
+    experiment: Experiment, network: TwoStream, size: int, device: torch.device
+) -> dict[str, Any]:
+    """Latency, throughput and energy, and the conditions that they hold under."""
+    clip, batch_size = experiment.data.clip, experiment.train.batch_size
+    shape = network.modalities, clip.segments, clip.frames, size, device
+    batch, many = example(*shape), example(*shape, samples=batch_size)
+    p50, p90 = latency_ms(lambda: network(batch), device)
+    with torch.inference_mode():
+        used = energy(lambda: network(batch), device)
+        layout = layout_of(network, batch)
+    return {
+        "values": {
+            "latency_ms_p50": p50,
+            "latency_ms_p90": p90,
+            "samples_per_second": throughput(lambda: network(many), batch_size, device),
+            "energy_j": used.joules,
+        },
+        "facts": {
+            "dtype": str(next(network.parameters()).dtype).removeprefix("torch."),
+            "memory_format": layout,
+            "energy": used.source,
+        },
+    }
 
 
 def _kept(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:

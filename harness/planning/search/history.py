@@ -68,5 +68,5 @@ class History:
 
     def add(self, proposal: Proposal) -> None:
         if proposal.number not in self._proposals:
-            append_json(self.path, asdict(proposal))
+            append_json(self.path, asdict(proposal), synced=True)
             self._proposals[proposal.number] = proposal

@@ -20,11 +20,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage, RDBStorage, get_storage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileOpenLock
 from optuna.study import StudyDirection
 
 from harness.errors import UserError
 from harness.files import write_atomic
+from harness.planning.search.journal import Unsynced
 from harness.planning.search.patience import Meanwhile, Note, first_line, nobody_answers, patient
 from harness.registry import hint
 from harness.results.secrets import HIDDEN, redact
@@ -166,7 +167,7 @@ def journal_file(path: Path) -> BaseStorage:
     """A journal; a damaged one is set aside and filled again from the history."""
     if path.is_file() and not _whole(path):
         _set_aside(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    return JournalStorage(Unsynced(str(path), lock_obj=JournalFileOpenLock(str(path))))
 
 
 def _whole(path: Path) -> bool:

@@ -1,0 +1,203 @@
+"""What a sweep costs: the harness beside the usual way, Ray Tune, and nothing but train steps.
+
+    python benchmarks/sweep.py [--trials 6] [--quick] [--data FOLDER] [--format json]
+
+Every way runs the same trials from the same seed on the same clips, in two trainings at a time of
+one thread each, and must end with the same metrics:
+
+- floor: train steps and evaluation passes in warm processes, batches in memory (sweep_floor.py);
+- ours: `harness sweep`, W&B offline, with two workers and with one (sweep_ours.py);
+- ray: Ray Tune over the cached data, a fresh process a trial (sweep_ray.py);
+- plain: Optuna, Lightning, decord and flow on the fly, a fresh process a trial (sweep_plain.py).
+
+Each is a program of its own, timed from its start to its end with everything that it starts; of the
+floor, only the steps and passes count. Preparing the cache is told apart: it happens once for any
+number of sweeps. The clips are the first two seconds of UT-Interaction's videos where FOLDER
+(HARNESS_TEST_DATA by default) has them, else moving_shapes. Linux, two idle cores.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from measure import machine, side_by_side, spent
+from sweep_overhead import overheads
+from sweep_setting import CORES, Setting
+from tree import tree
+
+from harness.report.formats import ColumnSpec, Table, markdown
+from harness.results.store import load_all
+
+HERE = Path(__file__).parent
+PACKAGES = ("torch", "pytorch-lightning", "optuna", "wandb", "ray", "decord")
+OVERHEAD = 0.5  # seconds a trial
+BUSY = 0.15  # cores that others may use before nothing is concluded from wall time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """A program; of its wall and CPU time, the least multiples of ours that are the goal."""
+
+    name: str
+    title: str
+    arguments: tuple[str, ...] = ()
+    wall: float | None = None
+    cpu: float | None = None
+
+    @property
+    def program(self) -> Path:
+        return HERE / f"sweep_{self.name.partition('-')[0]}.py"
+
+
+OURS = f"ours-{CORES}"
+WAYS = (
+    Way(name="floor", title="floor: steps and passes alone", wall=0.85),
+    Way(name=OURS, title=f"ours, {CORES} workers", arguments=(str(CORES),)),
+    Way(name="ray", title="Ray Tune, cached data", wall=1.2),
+    Way(name="ours-1", title="ours, 1 worker", arguments=("1",), wall=1.85),
+    Way(name="plain", title="Optuna + Lightning + decord", wall=9, cpu=15),
+)
+
+
+def main() -> None:
+    options = arguments()
+    with TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        sizes = (2, 24, 2) if options.quick else (options.trials, options.clips, options.epochs)
+        setting = Setting.make(folder, options.data, *sizes)
+        report = measured(setting, [way for way in WAYS if way.name not in options.without])
+    print(json.dumps(report, indent=1) if options.format == "json" else "\n".join(text(report)))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--clips", type=int, default=200, help="to train on")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="2 trials, 24 clips, 2 epochs")
+    parser.add_argument("--without", nargs="*", default=[], choices=[way.name for way in WAYS])
+    parser.add_argument("--data", type=Path, default=os.environ.get("HARNESS_TEST_DATA", "data"))
+    parser.add_argument("--format", choices=("md", "json"), default="md")
+    return parser.parse_args()
+
+
+def measured(setting: Setting, ways: list[Way]) -> dict[str, Any]:
+    """Everything that was found out, as plain numbers."""
+    began = time.monotonic()
+    [cost] = side_by_side([partial(spent, partial(setting.source, workers=CORES))])
+    source, data = setting.source(), setting.experiment().data
+    report: dict[str, Any] = {
+        "machine": machine(*PACKAGES) | {"threads": 1},
+        "clips": {"data": data.name, **source.counts},
+        "trials": len(setting.trials),
+        "epochs": setting.experiment().train.epochs,
+        "preparation": {"wall": cost.ended - cost.began, "cpu": cost.cpu},
+        "ways": {},
+    }
+    for way in ways:
+        print(f"{time.monotonic() - began:5.0f} s: {way.title}", file=sys.stderr, flush=True)
+        program = [sys.executable, str(way.program), str(setting.folder), *way.arguments]
+        report["ways"][way.name] = asdict(tree(program))
+    steps = times(setting)
+    report["ways"]["floor"] |= {
+        "wall": max(sum(t["wall"] for t in steps[core::CORES]) for core in range(CORES)),
+        "cpu": sum(t["cpu"] for t in steps),
+    }
+    ours = report["ways"][OURS]
+    for figures in report["ways"].values():
+        figures |= {f"{kind}_over_ours": figures[kind] / ours[kind] for kind in ("wall", "cpu")}
+    report["metrics"] = compared(setting, [way.name for way in ways])
+    runs = setting.folder / f"runs-{CORES}"
+    report["overhead"] = overheads(runs, steps, setting.steps(len(source.subsets["train"])), CORES)
+    report["seconds"] = time.monotonic() - began
+    return report
+
+
+def compared(setting: Setting, ways: Sequence[str]) -> dict[str, float]:
+    """The largest difference between a final metric on the floor and with each way."""
+    floor = metrics_of(setting, "floor")
+    return {
+        way: max(
+            abs(theirs[key] - value)
+            for ours, theirs in zip(floor, metrics_of(setting, way), strict=True)
+            for key, value in ours.items()
+        )
+        for way in ways
+    }
+
+
+def metrics_of(setting: Setting, way: str) -> list[dict[str, Any]]:
+    if way.startswith("ours"):
+        records = load_all(setting.folder / way.replace("ours", "runs"))
+        return [r.metrics for r in sorted(records, key=lambda r: r.trial or 0)]
+    return [read(setting.folder / way / f"{n}.json") for n in range(len(setting.trials))]
+
+
+def times(setting: Setting) -> list[dict[str, float]]:
+    """Seconds of each trial's steps and passes on the floor."""
+    return read(setting.folder / "floor.json")
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def text(report: dict[str, Any]) -> Iterator[str]:
+    """The report for people."""
+    clips, made = report["clips"], report["preparation"]
+    yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
+    yield (
+        f"{report['trials']} trials of {report['epochs']} epochs on {clips['train']} clips of "
+        f"{clips['data']}, {clips['val']} for validation after each epoch and at the end"
+    )
+    yield ""
+    yield markdown(table(report))
+    for way, difference in report["metrics"].items():
+        same = "equal" if difference == 0 else f"differ by up to {difference:.2g}"
+        yield f"final metrics of {way} and floor: {same}"
+    yield f"preparing the cache, once: {made['wall']:.1f} s, {made['cpu']:.1f} CPU s"
+    parts = ", ".join(f"{name} {value:.2f}" for name, value in report["overhead"].items())
+    yield f"overhead of a trial, medians in s: {parts} (goal: total < {OVERHEAD})"
+    yield f"the whole benchmark: {report['seconds']:.0f} s"
+
+
+def table(report: dict[str, Any]) -> Table:
+    rows = [row(way, report["ways"][way.name]) for way in WAYS if way.name in report["ways"]]
+    columns = {
+        "way": "way",
+        "wall": "wall s",
+        "wall_over_ours": "/ ours",
+        "wall_goal": "at least",
+        "cpu": "CPU s",
+        "cpu_over_ours": "/ ours",
+        "cpu_goal": "at least",
+        "holds": "holds",
+        "load": "load before",
+        "others": "others' cores",
+    }
+    return Table("", tuple(ColumnSpec(key=k, title=t) for k, t in columns.items()), rows)
+
+
+def row(way: Way, figures: dict[str, float]) -> dict[str, Any]:
+    goals = {"wall": way.wall, "cpu": way.cpu}
+    met = [figures[f"{kind}_over_ours"] >= goal for kind, goal in goals.items() if goal is not None]
+    holds = all(met) if met else None
+    return {
+        "way": way.title,
+        **figures,
+        "wall_goal": way.wall,
+        "cpu_goal": way.cpu,
+        "holds": holds if figures["others"] < BUSY else None,
+    }
+
+
+if __name__ == "__main__":
+    main()
