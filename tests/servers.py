@@ -199,8 +199,11 @@ class RayCluster:
             "RAY_health_check_failure_threshold": "3",
         }
         self._nodes: list[subprocess.Popen] = []
+        self.address = ""
+
+    def start(self) -> None:
         ports = (f"--port={free_port()}", f"--ray-client-server-port={free_port()}")
-        self.head = self._start("--head", *ports, "--include-dashboard=false")
+        self._start("--head", *ports, "--include-dashboard=false")
         found = re.search(r"address='([\d.:]+)'", self._said(0))
         assert found, self._said(0)
         self.address = found[1]
@@ -232,7 +235,7 @@ class RayCluster:
         with (self.folder / f"{number}.log").open("wb") as log:
             node = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
         self._nodes.append(node)
-        while "Ray runtime started" not in self._said(number):
+        while "will now block forever" not in self._said(number):  # the last that it says
             assert node.poll() is None, self._said(number)
             time.sleep(0.05)
         return node

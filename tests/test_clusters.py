@@ -74,8 +74,11 @@ def harness(folder, runs, *options, **how):
 @pytest.fixture
 def cluster():
     cluster = RayCluster()
-    yield cluster
-    cluster.close()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.close()
 
 
 @pytest.mark.slow
