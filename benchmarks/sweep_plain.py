@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import decord  # noqa: TID251  the way that is compared with
+import decord
 import numpy as np
-import optuna  # noqa: TID251  likewise
+import optuna
 import pytorch_lightning as pl
 import torch
 from sweep_setting import CORES, SECOND, SEED, Setting, batch_bounds, final_metrics, seeded

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
-import decord  # noqa: TID251  the way that is compared with
+import decord
 import numpy as np
 import torch
 from PIL import Image
