@@ -15,6 +15,7 @@ from harness.places import Places
 from harness.planning.ablation import BASELINE
 from harness.planning.launch import Again, launch
 from harness.planning.plan import Plan, ablation_plan, experiment_plan, sweep_plan
+from harness.planning.policy import changed
 from harness.planning.watchers import Silent
 from harness.report.ablation import ablation
 from harness.report.board import Board, BoardFile
@@ -76,6 +77,9 @@ def _launch(
     settings: Settings | None = None,
     again: Again | None = None,
     site: Site | None = None,
+    policy: Sequence[str] = (),
 ) -> list[Record]:
-    how = settings or Settings()
-    return launch(plan, places or Places(), how, Silent(), again, site=site).records
+    """`policy`: as on the command line, `["on_failure=fail_fast"]`; the others: see `launch`."""
+    plan.policy = changed(plan.policy, policy)
+    places, settings = places or Places(), settings or Settings()
+    return launch(plan, places, settings, Silent(), again, site=site).records

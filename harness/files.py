@@ -121,6 +121,14 @@ def _torn(file: IO[bytes]) -> bool:
     return file.read(1) != b"\n"
 
 
+def read_json(path: Path) -> Any:
+    """A file of JSON that was written whole; None if there is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
 def read_json_lines(path: Path) -> list[Any]:
     """Every whole line of a file of JSON lines, in order; none if there is no such file.
 

@@ -10,6 +10,7 @@ import torch
 from command_line import harness_here
 from hypothesis import HealthCheck, settings
 from jaxtyping import config
+from toy_launch import toy_here  # noqa: F401 (a fixture)
 
 SOAK = bool(os.environ.get("HARNESS_SOAK"))
 

@@ -57,9 +57,10 @@ def test_a_number_that_is_none_becomes_null(tmp_path):
     ("change", "message"),
     [
         ({"schema": 2}, "record schema 2, this version reads 1; upgrade"),
-        ({"schema": None}, "record schema None, this version reads 1"),
+        ({"schema": None}, "record schema None, this version reads 1; move its folder away"),
         ({"status": "splendid"}, "not a valid record: splendid"),
         ({"surprise": 1}, "not a valid record: surprise"),
+        ({"seed": "0", "metrics": [0.5]}, "not a valid record: metrics, seed: edited by hand?"),
     ],
 )
 def test_a_record_that_is_not_one_is_refused_by_name(tmp_path, change, message):

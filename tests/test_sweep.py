@@ -16,10 +16,12 @@ from processes import wait_for_epochs, workers_of
 from shapes import TINY, write
 
 from harness.errors import UserError
+from harness.files import DiskError
 from harness.places import Places
-from harness.planning.coordinator import owned
 from harness.planning.launch import Again, launch, standing
+from harness.planning.lock import owned
 from harness.planning.plan import ablation_plan, experiment_plan, sweep_plan
+from harness.planning.status import Statuses
 from harness.planning.watchers import Silent
 from harness.planning.winners import winners
 from harness.results.store import load_all
@@ -132,6 +134,24 @@ def test_a_worker_that_is_killed_once_goes_on_to_the_same_record(folder, places,
     log = places.runs / "tiny" / killed.records[0].key / "log.jsonl"
     events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert (events.count("start"), events.count("died"), events.count("finish")) == (2, 1, 1)
+
+
+def test_a_worker_whose_disk_is_full_ends_the_plan_and_the_next_run_completes_it(
+    folder, places, small_disk
+):
+    """There is no room for the checkpoint, and what was written of it goes away again."""
+    small, remount = small_disk
+    plan = experiment_plan(folder / "tiny.yaml")
+    undisturbed, cramped = run(plan, places), replace(places, runs=small)
+    remount("size=60k")
+    with pytest.raises(DiskError, match=r"last.ckpt: the disk is full; free some space"):
+        run(plan, cramped)
+    assert not list(small.glob("*/*/*.tmp"))
+    assert not list(small.glob("*/*/record.json"))
+    remount("size=20m")
+    assert [r.metrics for r in run(plan, cramped).records] == [
+        r.metrics for r in undisturbed.records
+    ]
 
 
 def test_two_coordinators_cannot_own_one_plan(folder, places):
@@ -257,6 +277,8 @@ def test_ctrl_c_leaves_at_once_and_the_next_run_goes_on(folder, places):
     assert "the same command goes on" in said
     assert "Traceback" not in said
     assert not list(places.runs.glob("*/*/record.json"))
+    [status] = Statuses(places.runs).of()
+    assert (status.state, status.arms[0].waiting, status.running) == ("interrupted", 1, [])
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "1 done" in done.stderr
     lines = next(places.runs.glob("*/*/log.jsonl")).read_text().splitlines()

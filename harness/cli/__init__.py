@@ -15,7 +15,8 @@ import typer
 from harness.errors import UserError
 
 COMMANDS = (
-    "plan", "run", "sweep", "ablate", "board", "runs", "show", "sync", "doctor", "schema", "demo",
+    "plan", "run", "sweep", "ablate", "status", "cancel", "retry", "gc",
+    "board", "runs", "show", "sync", "doctor", "schema", "demo",
 )  # fmt: skip
 GROUPS = ("data", "bench")  # folders of commands, each with COMMANDS and SUMMARY of its own
 SUMMARY = """Benchmark two-stream video networks: YAML in, trained models and a leaderboard out.
@@ -49,6 +50,7 @@ def _commands(package: str, names: Sequence[str], summary: str) -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a UserError becomes its line and exit code 2."""
     signal.signal(signal.SIGTERM, _terminate)
+    typed[:] = sys.argv[1:] if arguments is None else arguments
     try:
         app()(args=arguments, standalone_mode=True)
     except UserError as error:
@@ -67,3 +69,4 @@ def _terminate(*_: object) -> None:
 
 
 exit_on_stop = 130
+typed: list[str] = []  # the command line, for those who ask how to go on

@@ -28,6 +28,8 @@ def outcome_line(cell: Cell, record: Record) -> str:
     """One line a finished cell: what it is and what came of it."""
     if record.status == "failed":
         return f"FAILED {cell.label}: {record.reason}"
+    if record.status != "done":
+        return f"{record.status} {cell.label}: {record.reason}"
     shown = ("test/top1", "val/top1")
     scores = [f"{n} {record.metrics[n]:.3f}" for n in shown if record.metrics.get(n) is not None]
     return f"done   {cell.label}: {', '.join(scores)} ({record.seconds:.0f} s)"

@@ -1,6 +1,8 @@
 """What the commands that train have in common: their options, and how they end."""
 
+import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,8 @@ class Launching:
     per_gpu: int | None = None
     address: str | None = None
     slurm: Sequence[str] = ()
+    policy: Sequence[str] = ()
+    update: bool = False
     fresh: bool = False
     retry_failed: bool = False
     format: str | None = None
@@ -65,6 +69,8 @@ def launching(act: Act) -> Callable[..., None]:
         per_gpu: o.PerGpu = None,
         address: o.Address = None,
         slurm: o.Slurm = None,
+        policy: o.Policy = None,
+        update: o.Update = False,
         fresh: o.Fresh = False,
         retry_failed: o.Retry = False,
         format: o.Format = None,
@@ -85,6 +91,8 @@ def launching(act: Act) -> Callable[..., None]:
             per_gpu=per_gpu,
             address=address,
             slurm=slurm or (),
+            policy=policy or (),
+            update=update,
             fresh=fresh,
             retry_failed=retry_failed,
             format=format,
@@ -114,11 +122,14 @@ def train(plan: "Plan", given: Launching, show: Callable[["Outcome"], "Table"]) 
     from harness.cli.display import display
     from harness.cli.output import check_format
     from harness.planning.launch import Again, launch
+    from harness.planning.policy import changed
 
     check_format(given.format)
+    plan.policy = changed(plan.policy, given.policy)
     for note in plan.notes:
         say(note)
-    places, again = places_of(given), Again(fresh=given.fresh, failed=given.retry_failed)
+    places = places_of(given)
+    again = Again(fresh=given.fresh, failed=given.retry_failed, update=given.update)
     with display() as shown:
         outcome = launch(
             plan,
@@ -128,10 +139,13 @@ def train(plan: "Plan", given: Launching, show: Callable[["Outcome"], "Table"]) 
             again,
             board=lambda done: show(done).grid(),
             site=site_of(given),
+            command=command_typed(),
         )
-    done = outcome.before + len(outcome.records) - len(outcome.failed)
+    counts = Counter(outcome.keys.values())
+    ended = "".join(f"{counts[s]} {s}, " for s in ("pruned", "cancelled") if counts[s])
     say(
-        f"{plan.name}: {done} done, {len(outcome.failed)} failed, {outcome.trained} trained now, "
+        f"{plan.name}: {outcome.before + counts['done']} done, {counts['failed']} failed, {ended}"
+        f"{outcome.trained} trained now, "
         f"{outcome.before + shown.reused} there already ({places.runs / plan.name})"
     )
     for r in outcome.failed:
@@ -139,8 +153,8 @@ def train(plan: "Plan", given: Launching, show: Callable[["Outcome"], "Table"]) 
     if outcome.failed:
         say("  once the cause is gone, run again with --retry-failed")
     if outcome.stopped:
-        say("stopped; the same command goes on where this one left off")
-        raise typer.Exit(exit_code_of_stop())
+        say(f"stopped: {outcome.stopped}; the same command goes on where this one left off")
+        raise typer.Exit(exit_code_of_stop(outcome.stopped))
     return outcome
 
 
@@ -178,10 +192,17 @@ def places_of(given: Launching) -> "Places":
     return o.places(given.data, given.cache, given.runs)
 
 
-def exit_code_of_stop() -> int:
+def exit_code_of_stop(why: str) -> int:
+    """As of the signal that stopped it; 143 for a request, 1 for a limit on failures."""
     from harness import cli
 
-    return cli.exit_on_stop
+    return {"interrupted": cli.exit_on_stop, "cancelled": 143}.get(why, 1)
+
+
+def command_typed() -> str:
+    from harness import cli
+
+    return shlex.join(["harness", *cli.typed])
 
 
 def say(text: str) -> None:

@@ -16,6 +16,21 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given several times."),
 ]
+Plans = Annotated[
+    list[str] | None, typer.Argument(metavar="[PLAN]...", help="Plans by name [default: all].")
+]
+PlanName = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's name.")]
+Policy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        metavar="KEY=VALUE",
+        help="What to do about failures, time and room, such as on_failure=fail_fast.",
+    ),
+]
+Update = Annotated[
+    bool, typer.Option("--update", help="Go on although the plan's files have changed.")
+]
 Dataset = Annotated[
     str,
     typer.Argument(metavar="DATASET", help="A data set's name, or an experiment or sweep file."),

@@ -89,17 +89,25 @@ def read(path: Path) -> Document:
     return Document(named, str(path), {keys: f"{path}:{line}" for keys, line in _lines(node)})
 
 
-def parse_override(text: str) -> Document:
+def dump(tree: dict[str, Any]) -> str:
+    """A tree of plain values as YAML, in its own order."""
+    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def parse_override(
+    text: str, *, option: str = "--set", example: str = "train.epochs=5"
+) -> Document:
     """`--set model.fusion.name=conv`: the same grammar and checks as in a file."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise UserError(f"--set {text!r}: expected key=value, for example train.epochs=5")
+        raise UserError(f"{option} {text!r}: expected key=value, for example {example}")
     try:
         parsed = OmegaConf.to_container(OmegaConf.create(f"value: {value}"), resolve=False)
     except (yaml.YAMLError, OmegaConfBaseException):
-        raise UserError(f"--set {text!r}: {value!r} is not a YAML value") from None
+        raise UserError(f"{option} {text!r}: {value!r} is not a YAML value") from None
     assert isinstance(parsed, dict)
-    return assignment(key, parsed["value"], f"--set {key}")
+    return assignment(key, parsed["value"], f"{option} {key}")
 
 
 def assignment(key: str, value: Any, origin: str) -> Document:

@@ -83,7 +83,7 @@ def _built(
     try:
         return section(**values)
     except UserError as error:
-        errors.append(str(document.error(path, str(error))))
+        errors.append(str(document.error_below(path, str(error))))
         return None
 
 

@@ -5,39 +5,29 @@ twice does nothing the second time, and running it after a crash goes on where i
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from harness.cell import Cell
-from harness.errors import UserError
-from harness.files import DiskError, append_line, disk_errors, full_disk, read_json_lines
+from harness.files import DiskError
+from harness.planning.busy import Busy
 from harness.planning.executors.contract import End, Executor, Report
+from harness.planning.executors.leaving import dismiss_all
 from harness.planning.failures import class_of
-from harness.planning.outcome import Outcome, failed_record
+from harness.planning.outcome import Outcome, record_without_training
 from harness.planning.policy import Policy
 from harness.planning.queues import Queue
+from harness.planning.requests import Cancel
 from harness.planning.watchers import Watcher
 from harness.results.record import Record
 from harness.results.store import load, save, set_aside
-from harness.train.channel import GO, STOP, Verdict
+from harness.train.channel import GO, Verdict
 
 Outdated = Callable[[Cell, Record], bool]  # whether a record must give way to a new training
-SECONDS_TO_LEAVE = 30.0
+Look = Callable[[], Sequence[Cancel]]  # says that the coordinator is alive, and what it is asked
 SECONDS_BETWEEN_LOOKS = 1.0
-
-
-@dataclass
-class Busy:
-    """A cell at work, the queue that it came from, and how its earlier attempts died."""
-
-    cell: Cell
-    queue: Queue
-    deaths: list[str]
 
 
 class Coordinator:
@@ -50,13 +40,17 @@ class Coordinator:
         watcher: Watcher,
         executor: Executor,
         outdated: Outdated,
+        *,
         policy: Policy | None = None,
+        look: Look = list,
     ) -> None:
         self.workers, self.watcher, self.executor = workers, watcher, executor
-        self.outdated = outdated
+        self.outdated, self.look = outdated, look
         self.policy = policy or Policy()
         self.outcome = Outcome(folder)
         self._busy: dict[str, Busy] = {}  # by cell key
+        self._failures = 0
+        self._next_look = 0.0
 
     def run(self, queues: list[Queue]) -> Outcome:
         """Until every queue is finished, or Ctrl-C: then workers are asked to leave first.
@@ -66,39 +60,57 @@ class Coordinator:
         """
         self.outcome.before = sum(queue.before for queue in queues)
         try:
-            with full_disk(self.outcome.folder):
-                self._loop(queues)
-            return self.outcome
+            while not self.outcome.stopped:
+                self._fill(queues)
+                if not self._busy:
+                    break
+                for event in self.executor.events(SECONDS_BETWEEN_LOOKS):
+                    self._heed(event)
+                self._look_up()
         except KeyboardInterrupt:
-            self.outcome.stopped = True
-            return self.outcome
+            self.outcome.stopped = "interrupted"
         finally:
-            self._leave()
+            dismiss_all(self.executor, [busy.cell.key for busy in self._at_work])
+        return self.outcome
 
-    def _loop(self, queues: list[Queue]) -> None:
-        while True:
-            self._fill(queues)
-            if not self._busy:
-                return
-            for event in self.executor.events(SECONDS_BETWEEN_LOOKS):
-                self._heed(event)
+    @property
+    def _at_work(self) -> list[Busy]:
+        return [busy for busy in self._busy.values() if not busy.waits]
 
     def _fill(self, queues: list[Queue]) -> None:
         for queue in queues:
-            while len(self._busy) < self.workers:
+            while self._room():
                 cell = queue.next()
                 if cell is None:
                     break
                 self._take(cell, queue)
+        if self._busy and not self._at_work:
+            self._start(next(iter(self._busy.values())))
+
+    def _room(self) -> bool:
+        at_work = self._at_work
+        alone = any(busy.alone for busy in at_work)
+        return len(at_work) < self.workers and not alone and not self.outcome.stopped
 
     def _take(self, cell: Cell, queue: Queue) -> None:
         record = self._standing(cell)
         if record is not None:
             self._settle(cell, queue, record, reused=True)
         elif cell.key not in self._busy:
-            self._busy[cell.key] = Busy(cell, queue, deaths(self._folder(cell)))
-            self.executor.start(cell)
+            busy = self._busy[cell.key] = Busy(cell, queue, self._folder(cell))
             self.watcher.started(cell)
+            self._begin(busy)
+
+    def _begin(self, busy: Busy) -> None:
+        """Start it, or have it wait until nothing runs beside it."""
+        busy.waits = busy.alone and len(self._at_work) > 1
+        if not busy.waits:
+            self._start(busy)
+
+    def _start(self, busy: Busy) -> None:
+        busy.waits = False
+        busy.begin()
+        self.executor.start(busy.cell)
 
     def _standing(self, cell: Cell) -> Record | None:
         """The record that makes a training unnecessary; an outdated one is set aside."""
@@ -124,78 +136,82 @@ class Coordinator:
 
     def _hear(self, busy: Busy, report: Report) -> None:
         if report.event == "epoch":
-            self.executor.answer(report.key, self._judge(busy, report.facts))
+            verdict = busy.ending or self._judge(busy, report.facts)
+            self.executor.answer(report.key, verdict)
         self.watcher.progress(busy.cell, dict(report.facts))
 
     def _judge(self, busy: Busy, facts: Mapping[str, Any]) -> Verdict:
         pruned = busy.queue.report(busy.cell, int(facts["epoch"]), facts["metrics"])
         return Verdict("end", "pruned", f"pruned after epoch {facts['epoch']}") if pruned else GO
 
+    def _look_up(self) -> None:
+        """Once a second: what is asked from outside, and who has been at it for too long."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + SECONDS_BETWEEN_LOOKS
+        for request in self.look():
+            self._cancel(request)
+        limit = self.policy.seconds or inf
+        for busy in self._at_work:
+            if busy.ending is None and now - busy.since > limit:
+                self._dismiss(busy, self._too_long(busy))
+            elif now > busy.patience:
+                busy.patience = inf
+                self.executor.kill(busy.cell.key)
+
+    def _cancel(self, request: Cancel) -> None:
+        if request.keys is None:
+            self.outcome.stopped = "cancelled"
+            return
+        for busy in [self._busy[key] for key in request.keys if key in self._busy]:
+            self._dismiss(busy, Verdict("end", "cancelled", "cancelled by `harness cancel`"))
+
+    def _too_long(self, busy: Busy) -> Verdict:
+        """Ends it with a record, or stops it where it is to go on from its checkpoint."""
+        again = busy.times("time") < self.policy.retries("time")
+        reason = f"time: longer than {self.policy.time_limit}"
+        return Verdict("stop" if again else "end", "failed", reason)
+
+    def _dismiss(self, busy: Busy, verdict: Verdict) -> None:
+        busy.dismiss(verdict)
+        if busy.waits:
+            self._end(busy, End(busy.cell.key, verdict.reason))
+        else:
+            self.executor.answer(busy.cell.key, verdict)
+
     def _end(self, busy: Busy, end: End) -> None:
         """With a record it is settled; without, the way it died decides about another attempt."""
-        cell, folder = busy.cell, self._folder(busy.cell)
-        if not (folder / "record.json").is_file():
-            reason = self._died(busy, folder, end)
-            kind = class_of(reason)
-            if [class_of(death) for death in busy.deaths].count(kind) <= self.policy.retries(kind):
-                self.watcher.note(f"again: {cell.label}: {reason}")
-                self.executor.start(cell)
-                return
-            save(failed_record(cell.written_out(), reason), folder)
-        del self._busy[cell.key]
+        if not busy.recorded:
+            if busy.ending is not None and busy.ending.status == "cancelled":
+                self._record(busy, "cancelled", busy.ending.reason)
+            else:
+                reason = busy.died(end)
+                kind = class_of(reason)
+                if busy.times(kind) <= self.policy.retries(kind):
+                    self.watcher.note(f"again: {busy.cell.label}: {reason}")
+                    self._begin(busy)
+                    return
+                self._record(busy, "failed", reason)
+        del self._busy[busy.cell.key]
         self.outcome.trained += 1
-        self._settle(cell, busy.queue, load(folder / "record.json"), reused=False)
+        record = load(busy.folder / "record.json")
+        self._settle(busy.cell, busy.queue, record, reused=False)
+        self._count(record)
 
-    def _died(self, busy: Busy, folder: Path, end: End) -> str:
-        """Its last words, if it had the time for them; what was seen from outside, if not."""
-        known, busy.deaths = len(busy.deaths), deaths(folder)
-        if len(busy.deaths) == known:
-            folder.mkdir(parents=True, exist_ok=True)
-            append_line(folder / "log.jsonl", {"event": "died", "reason": end.death})
-            busy.deaths.append(end.death)
-        return busy.deaths[-1]
+    def _record(self, busy: Busy, status: str, reason: str) -> None:
+        save(record_without_training(busy.cell.written_out(), status, reason), busy.folder)
+
+    def _count(self, record: Record) -> None:
+        """Stop the plan after as many failures as the policy puts up with."""
+        self._failures += record.status == "failed"
+        if self._failures == self.policy.on_failure.stop_after:
+            self.outcome.stopped = f"{self._failures} failed (policy.on_failure)"
 
     def _settle(self, cell: Cell, queue: Queue, record: Record, *, reused: bool) -> None:
         self.outcome.add(record)
         queue.tell(cell, record)
         self.watcher.finished(cell, record, reused=reused)
 
-    def _leave(self) -> None:
-        """Ask every worker to stop; who does not within a while is killed."""
-        for key in self._busy:
-            self.executor.answer(key, STOP)
-        deadline = time.monotonic() + SECONDS_TO_LEAVE
-        while self._busy and time.monotonic() < deadline:
-            for event in self.executor.events(SECONDS_BETWEEN_LOOKS):
-                if isinstance(event, End):
-                    self._busy.pop(event.key, None)
-                elif event.event == "epoch":  # it had not heard yet
-                    self.executor.answer(event.key, STOP)
-        for key in self._busy:
-            self.executor.kill(key)
-        self.executor.close()
-
     def _folder(self, cell: Cell) -> Path:
         return self.outcome.folder / cell.key
-
-
-def deaths(folder: Path) -> list[str]:
-    """Why each attempt at a cell died that did not just stop, oldest first."""
-    log = read_json_lines(folder / "log.jsonl")
-    return [str(line["reason"]) for line in log if line["event"] == "died"]
-
-
-@contextmanager
-def owned(folder: Path, name: str) -> Iterator[None]:
-    """Hold the plan's lock; UserError if another coordinator has it."""
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".plan.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"{name}: another harness process is at work on {folder}") from None
-    try:
-        yield
-    finally:
-        lock.release()

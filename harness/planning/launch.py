@@ -1,23 +1,31 @@
 """From a plan to its records: check everything, prepare the data, train what is not there yet."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
 from harness.config.schema import plain
-from harness.files import digest
+from harness.files import digest, full_disk
 from harness.mirror.watcher import Grid, Mirror
 from harness.places import Places
-from harness.planning.coordinator import Coordinator, Outdated, owned
+from harness.planning.coordinator import Coordinator, Outdated
 from harness.planning.executors.contract import Executor
 from harness.planning.executors.opening import open_executor
 from harness.planning.executors.relay import Relay
+from harness.planning.lock import owned
 from harness.planning.outcome import Outcome
 from harness.planning.plan import Plan
+from harness.planning.planfile import settle_plan_file
+from harness.planning.planlog import Place, PlanLog
 from harness.planning.queues import Fixed, Queue
+from harness.planning.requests import Cancel, asked
+from harness.planning.retention import Retention, Rule
+from harness.planning.retrying import set_records_aside
 from harness.planning.task import Task
 from harness.planning.watchers import All, Watcher
 from harness.planning.worker import check_all
@@ -29,10 +37,13 @@ from harness.source import prepare_source
 
 @dataclass(frozen=True, kw_only=True)
 class Again:
-    """Which records do not count: `fresh` all of them, `failed` those of failures."""
+    """What is there and does not count: with `fresh` all records, with `failed` those of failures;
+    with `update` what the plan's files said when it was first launched.
+    """
 
     fresh: bool = False
     failed: bool = False
+    update: bool = False
 
 
 def launch(
@@ -44,32 +55,79 @@ def launch(
     *,
     board: Callable[[Outcome], Grid] | None = None,
     site: Site | None = None,
+    command: str = "",
 ) -> Outcome:
     """Run a plan to its end; running it twice does nothing the second time.
 
-    `board` makes the table of the plan's overview in W&B.
+    `board` makes the table of the plan's overview in W&B; `command` is what launched it.
 
     Raises:
-        UserError: bad options or data, before anything is trained, or a plan that is at work.
+        UserError: bad options or data, before anything is trained; a plan that is at work or is no
+            longer the same; a full disk, or one with less room than the policy leaves.
     """
-    folder, site = places.runs / plan.name, site or Site()
+    folder, site, again = places.runs / plan.name, site or Site(), again or Again()
+    log = PlanLog(folder)
     with (
+        full_disk(folder),
         owned(folder, plan.name),
+        log.launched(command),
         closing(Relay(open_executor(site, places, settings, watcher.note))) as executor,
         _storage(plan, places, site, executor, watcher) as storage,
     ):
         settings = replace(settings, workers=settings.workers or executor.room)
         _check(plan, places, executor)
-        hashes = _prepare(plan, places, settings, watcher)
-        outdated = _outdated(again or Again(), hashes)
-        queues = _queues(plan, places, storage)
+        if plan.path is not None:
+            settle_plan_file(plan.path, folder, update=again.update)
+        hashes = _prepare(plan, places, settings, All(watcher, log))
+        if again.failed and plan.search:  # a fixed plan sets aside what it comes to
+            set_records_aside(folder, ["failed"])
+        queues, rule = _queues(plan, places, storage), _rule(plan)
+        log.planned(settings.workers, _totals(plan, queues, places), rule)
         with Mirror(folder, places, settings, watcher) as mirror:
-            watchers = All(watcher, mirror)
-            coordinator = Coordinator(folder, settings.workers, watchers, executor, outdated)
+            coordinator = Coordinator(
+                folder,
+                settings.workers,
+                All(watcher, log, mirror, Retention(folder, plan.policy, rule)),
+                executor,
+                _outdated(again, hashes),
+                policy=plan.policy,
+                look=_look(folder, log),
+            )
             outcome = coordinator.run(queues)
+            log.how = outcome.stopped or "finished"
             if board is not None and not outcome.stopped:
                 mirror.board = partial(board, outcome)
         return outcome
+
+
+def _look(folder: Path, log: PlanLog) -> Callable[[], list[Cancel]]:
+    """What the coordinator does once a second: say that it is alive, hear what it is asked."""
+    asked(folder)  # of a coordinator that is gone
+
+    def look() -> list[Cancel]:
+        log.sign()
+        return asked(folder)
+
+    return look
+
+
+def _rule(plan: Plan) -> Rule:
+    best = plan.policy.keep.best
+    if plan.search is None:
+        return Rule(best)
+    return Rule(best, plan.search.objective, 1 if plan.search.direction == "maximize" else -1)
+
+
+def _totals(plan: Plan, queues: list[Queue], places: Places) -> dict[Place, int | None]:
+    """How many cells each arm has on each data set; None where time decides."""
+    if plan.search is None:
+        return dict(Counter((c.arm, c.dataset, c.split) for c in plan.cells(places)))
+    first = [cells[0] for cells in plan.by_task(places)]
+    known = plan.search.limit.trials is not None
+    return {
+        (cell.arm, cell.dataset, cell.split): queue.total if known else None
+        for cell, queue in zip(first, queues, strict=True)
+    }
 
 
 def _storage(

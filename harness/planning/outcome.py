@@ -10,11 +10,11 @@ from harness.results.record import Record
 from harness.results.store import load
 
 
-def failed_record(cell: Cell, reason: str) -> Record:
+def record_without_training(cell: Cell, status: str, reason: str) -> Record:
     """A failure stays visible: a record with its reason and nothing measured."""
     return Record(
         **cell.names(),
-        status="failed",
+        status=status,
         reason=reason,
         data_hash="",
         env=environment(),
@@ -28,6 +28,7 @@ class Outcome:
     """What came of a plan's cells: their keys in the order of their ends, the records on disk.
 
     `before` counts the trials of a search that were done already and are not among the keys.
+    `stopped` is why the coordinator left before the end: interrupted, cancelled, or a limit.
     A search may have ten thousand trials, so that records are read when they are asked for.
     """
 
@@ -35,7 +36,7 @@ class Outcome:
     keys: dict[str, str] = field(default_factory=dict)  # to the status of the record
     trained: int = 0
     before: int = 0
-    stopped: bool = False
+    stopped: str = ""
 
     def add(self, record: Record) -> None:
         self.keys[record.key] = record.status

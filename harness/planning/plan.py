@@ -14,6 +14,7 @@ from harness.errors import Errors, UserError
 from harness.places import Places
 from harness.planning.ablation import ablated, ablation_tasks
 from harness.planning.arms import check_bases, tasks_of
+from harness.planning.policy import Policy
 from harness.planning.searched import require_fair, space_of
 from harness.planning.space import Dimension
 from harness.planning.sweepfile import Confirm, Search, Sweep
@@ -35,6 +36,8 @@ class Plan:
     confirm: Confirm = field(default_factory=Confirm)
     metric: str = "test/top1"  # whose differences an ablation shows
     notes: list[str] = field(default_factory=list)
+    path: Path | None = None  # of a sweep or an ablation, which must not change under way
+    policy: Policy = field(default_factory=Policy)
 
     def search_seed(self, task: Task) -> int:
         """The one seed that a search trains with; the winner is confirmed on others."""
@@ -92,7 +95,9 @@ def ablation_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     base = ablated(path, overrides)
     tasks, notes = ablation_tasks(base)
     assert base.experiment.ablate is not None
-    return Plan(base.experiment.name, tasks, metric=base.experiment.ablate.metric, notes=notes)
+    plan = Plan(base.experiment.name, tasks, metric=base.experiment.ablate.metric, notes=notes)
+    plan.path = path
+    return plan
 
 
 def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
@@ -107,6 +112,7 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
         raise  # never: there is an error to tell
     tasks = tasks_of(sweep, document, path.parent, errors)
     plan = Plan(sweep.name, tasks, sweep.seeds, sweep.search, confirm=sweep.confirm)
+    plan.path, plan.policy = path, sweep.policy
     if sweep.search:
         plan.space = space_of(sweep.search, tasks, document, errors)
         require_fair(tasks, sweep, document, errors)

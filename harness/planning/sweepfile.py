@@ -7,6 +7,7 @@ from harness.config.schema import Component
 from harness.errors import UserError
 from harness.planning import SAMPLERS
 from harness.planning.budget import Budget
+from harness.planning.policy import Policy
 
 
 @dataclass(kw_only=True)
@@ -83,3 +84,4 @@ class Sweep:
     seeds: list[int] | None = field(default=None, metadata={"ge": 0, "some": True})
     search: Search | None = None
     confirm: Confirm = field(default_factory=Confirm)
+    policy: Policy = field(default_factory=Policy)

@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from io import BytesIO
 from math import isfinite
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,14 @@ from harness.results.record import SCHEMA, STATUSES, Record
 from harness.results.secrets import redact
 
 REQUIRED = {f.name for f in fields(Record)}
+KINDS: dict[str, type | UnionType] = {
+    **{f.name: str for f in fields(Record) if f.type is str},
+    **dict.fromkeys(("config", "metrics", "cost", "clips", "kernels", "env"), dict),
+    "seed": int,
+    "trial": int | None,
+    "seconds": float | int,
+}
+CURE = "move its folder away, and its cell is trained again"
 
 
 def folder_of(runs: Path, plan: str, key: str) -> Path:
@@ -46,17 +55,20 @@ def load(path: Path) -> Record:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable record: {error}") from None
+        raise UserError(f"{path}: not a readable record: {error}; {CURE}") from None
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         newer = isinstance(schema, int) and schema > SCHEMA
-        cure = "; upgrade twostream-harness to read it" if newer else ""
-        raise UserError(f"{path}: record schema {schema!r}, this version reads {SCHEMA}{cure}")
+        cure = "upgrade twostream-harness to read it" if newer else CURE
+        raise UserError(f"{path}: record schema {schema!r}, this version reads {SCHEMA}; {cure}")
     if set(content) != REQUIRED or content["status"] not in STATUSES:
         odd = sorted(REQUIRED.symmetric_difference(content)) or [content["status"]]
         raise UserError(
-            f"{path}: not a valid record: {', '.join(map(str, odd))} missing or unknown"
+            f"{path}: not a valid record: {', '.join(map(str, odd))} missing or unknown; {CURE}"
         )
+    wrong = [name for name, kind in KINDS.items() if not isinstance(content[name], kind)]
+    if wrong:
+        raise UserError(f"{path}: not a valid record: {', '.join(wrong)}: edited by hand? {CURE}")
     return Record(**content)
 
 

@@ -24,9 +24,12 @@ class LastCheckpoint(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         beside = self.path.with_suffix(".tmp")
-        with disk_errors(self.path):
-            trainer.save_checkpoint(beside)
-            beside.replace(self.path)
+        try:
+            with disk_errors(self.path):
+                trainer.save_checkpoint(beside)
+                beside.replace(self.path)
+        finally:
+            beside.unlink(missing_ok=True)  # half a checkpoint takes the room that others need
 
     def on_save_checkpoint(
         self, _trainer: pl.Trainer, module: Any, checkpoint: dict[str, Any]

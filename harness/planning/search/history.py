@@ -5,7 +5,7 @@ them: one that lost its end, or all it had, is filled again with the same trials
 numbers, so that a restarted search neither trains a cell twice nor forgets one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,3 +70,15 @@ class History:
         if proposal.number not in self._proposals:
             append_json(self.path, asdict(proposal), synced=True)
             self._proposals[proposal.number] = proposal
+
+    def outlived(self, trials: Sequence[FrozenTrial], folder: Path) -> bool:
+        """Whether a trial that the storage holds for finished has lost its record, to be retried.
+
+        No storage tells a trial anew, so that the study is then filled again from the beginning.
+        """
+        finished = (trial.number for trial in trials if trial.state.is_finished())
+        return any(
+            not (folder / self[number].key / "record.json").is_file()
+            for number in finished
+            if number in self
+        )

@@ -39,16 +39,15 @@ class Searching:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.plan, self.task, self.search, self.places = plan, task, search, places
         dataset = task.cell(places, plan.name, 0).dataset
-        self.study = optuna.create_study(
-            storage=storage,
-            study_name=f"{task.arm} | {dataset} | {task.experiment.data.split} | {self._what()}",
-            sampler=self._sampler(0),
-            direction=search.direction,
-            load_if_exists=True,
-        )
+        name = f"{task.arm} | {dataset} | {task.experiment.data.split} | {self._what()}"
+        self.study = self._study(storage, name)
         self._open: dict[str, list[Trial]] = {}  # by cell key: the trials that wait for its record
         self._confirm: deque[Cell] | None = None
-        self.history = History(places.runs / plan.name, self.study.study_name)
+        self.history = History(places.runs / plan.name, name)
+        trials = self.study.get_trials(deepcopy=False)
+        if self.history.outlived(trials, places.runs / plan.name):
+            optuna.delete_study(study_name=name, storage=storage)
+            self.study = self._study(storage, name)
         self._settle()
         for params in search.enqueue:
             self.study.enqueue_trial(stored(params, plan.space), skip_if_exists=True)
@@ -57,6 +56,15 @@ class Searching:
         self._started = len(states) - states.count(TrialState.WAITING)
         self._interrupted = self._running()
         self._used = [*self._used_before()]
+
+    def _study(self, storage: BaseStorage, name: str) -> optuna.Study:
+        return optuna.create_study(
+            storage=storage,
+            study_name=name,
+            sampler=self._sampler(0),
+            direction=self.search.direction,
+            load_if_exists=True,
+        )
 
     @property
     def total(self) -> int:
