@@ -15,7 +15,8 @@ import typer
 from harness.errors import UserError
 
 COMMANDS = (
-    "plan", "run", "sweep", "ablate", "board", "runs", "show", "sync", "doctor", "schema", "demo",
+    "plan", "run", "sweep", "ablate", "board", "importance", "runs", "show", "sync", "doctor",
+    "schema", "demo",
 )  # fmt: skip
 GROUPS = ("data", "bench")  # folders of commands, each with COMMANDS and SUMMARY of its own
 SUMMARY = """Benchmark two-stream video networks: YAML in, trained models and a leaderboard out.

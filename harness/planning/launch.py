@@ -19,7 +19,7 @@ from harness.planning.outcome import Outcome
 from harness.planning.plan import Plan
 from harness.planning.queues import Fixed, Queue
 from harness.planning.task import Task
-from harness.planning.watchers import All, Watcher
+from harness.planning.watchers import All, Watcher, unheard
 from harness.planning.worker import check_all
 from harness.results.record import Record
 from harness.results.store import folder_of, load
@@ -62,7 +62,7 @@ def launch(
         _check(plan, places, executor)
         hashes = _prepare(plan, places, settings, watcher)
         outdated = _outdated(again or Again(), hashes)
-        queues = _queues(plan, places, storage)
+        queues = _queues(plan, places, storage, watcher.note)
         with Mirror(folder, places, settings, watcher) as mirror:
             watchers = All(watcher, mirror)
             coordinator = Coordinator(folder, settings.workers, watchers, executor, outdated)
@@ -84,14 +84,16 @@ def _storage(
     return open_storage(site.storage, folder, meanwhile=relay.meanwhile, note=watcher.note)
 
 
-def _queues(plan: Plan, places: Places, storage: Any = None) -> list[Queue]:
+def _queues(
+    plan: Plan, places: Places, storage: Any = None, note: Callable[[str], None] = unheard
+) -> list[Queue]:
     if plan.search is None:
         return [Fixed(plan.cells(places))]
     from harness.planning.search.searching import Searching
     from harness.planning.search.storages import journal
 
     storage = storage or journal(places.runs / plan.name)
-    return [Searching(plan, task, plan.search, places, storage) for task in plan.tasks]
+    return [Searching(plan, task, plan.search, places, storage, note) for task in plan.tasks]
 
 
 def _check(plan: Plan, places: Places, executor: Executor) -> None:
