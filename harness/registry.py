@@ -9,12 +9,15 @@ Installed packages add components through entry points of the group "harness.<ki
 for example `[project.entry-points."harness.fusion"]`. A name in the table always wins.
 """
 
+import ast
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
@@ -89,3 +92,35 @@ class Registry(Mapping[str, Any]):
         """The options that YAML may give: the component's keyword-only parameters."""
         parameters = signature(self[name]).parameters
         return {k: p for k, p in parameters.items() if p.kind is Parameter.KEYWORD_ONLY}
+
+    def default(self, name: str, option: str) -> Any:
+        """An option's default, read from the source without importing it, since that may take
+        torch; None where it has none, or is not a plain value.
+
+        >>> Registry("optimizer", adamw="harness.optim.adamw:adamw").default("adamw", "lr")
+        0.001
+        """
+        module, _, attribute = self._target(name)[0].partition(":")
+        spec = find_spec(module)
+        if spec is None or spec.origin is None:
+            return None
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+        for node in tree.body:
+            if getattr(node, "name", "") == attribute:
+                return _default_in(node, option)
+        return None
+
+
+def _default_in(node: ast.AST, option: str) -> Any:
+    """Of a keyword-only parameter of a function, or of a class's `__init__`."""
+    if isinstance(node, ast.ClassDef):
+        inits = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+        return _default_in(inits[0], option) if inits else None
+    if isinstance(node, ast.FunctionDef):
+        for parameter, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
+            if parameter.arg == option and value is not None:
+                try:
+                    return ast.literal_eval(value)
+                except ValueError:  # a name or a call
+                    return None
+    return None

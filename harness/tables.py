@@ -9,7 +9,7 @@ from harness.datasets import DATASETS
 from harness.flow import FLOWS
 from harness.fusion import FUSIONS
 from harness.optim import OPTIMIZERS, SCHEDULES
-from harness.planning import SAMPLERS
+from harness.planning import PRUNERS, SAMPLERS
 from harness.registry import Registry
 from harness.report.formats import ColumnSpec, Table, Value
 
@@ -25,6 +25,7 @@ TABLES: dict[str, tuple[Registry, ...]] = {
     "optimizers": (OPTIMIZERS,),
     "schedules": (SCHEDULES,),
     "samplers": (SAMPLERS,),
+    "pruners": (PRUNERS,),
 }
 
 

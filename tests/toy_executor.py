@@ -163,13 +163,14 @@ def coordinate(
     policy: Policy | None = None,
 ) -> Outcome:
     """What `launch` does, without its checks and without preparing data."""
+    watcher = watcher or Silent()
     coordinator = Coordinator(
         places.runs / plan.name,
         workers,
-        watcher or Silent(),
+        watcher,
         executor,
         outdated=lambda _cell, _record: False,
         policy=policy,
     )
     (places.runs / plan.name).mkdir(parents=True, exist_ok=True)
-    return coordinator.run(_queues(plan, places))
+    return coordinator.run(_queues(plan, places, note=watcher.note))

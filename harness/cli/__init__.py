@@ -16,7 +16,7 @@ from harness.errors import UserError
 
 COMMANDS = (
     "plan", "run", "sweep", "ablate", "status", "cancel", "retry", "gc",
-    "board", "runs", "show", "sync", "doctor", "schema", "demo",
+    "board", "importance", "runs", "show", "sync", "doctor", "schema", "demo",
 )  # fmt: skip
 GROUPS = ("data", "bench")  # folders of commands, each with COMMANDS and SUMMARY of its own
 SUMMARY = """Benchmark two-stream video networks: YAML in, trained models and a leaderboard out.

@@ -131,6 +131,8 @@ def convert(annotation: Any, value: Any) -> Any:
 
     Remembered, since a plan converts the same few values again and again, at 1 ms each.
     """
+    if fits(annotation, value):
+        return value
     if not isinstance(value, str | int | float | list | None):
         return _converted(annotation, value)
     key = (annotation, repr(value))  # which tells 1 from true and from 1.0
@@ -161,6 +163,22 @@ def _converted(annotation: Any, value: Any) -> Any:
         raise wrong from None
     assert isinstance(plain, dict)
     return plain["value"]
+
+
+def fits(annotation: Any, value: Any) -> bool:
+    """Whether a value is what the annotation says as it stands: OmegaConf takes 1 ms to agree.
+
+    >>> fits(int | None, 3), fits(float, 3), fits(Literal["a", "b"], "a")
+    (True, False, True)
+    """
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return any(fits(member, value) for member in args)
+    if origin is Literal:
+        return any(type(value) is type(member) and value == member for member in args)
+    if annotation is str:
+        return type(value) is str and "$" not in value and value != "???"
+    return annotation in (bool, int, float, NoneType) and type(value) is annotation
 
 
 def _first_that_fits(annotations: tuple[Any, ...], value: Any, wrong: UserError) -> Any:

@@ -27,7 +27,7 @@ from harness.planning.requests import Cancel, asked
 from harness.planning.retention import Retention, Rule
 from harness.planning.retrying import set_records_aside
 from harness.planning.task import Task
-from harness.planning.watchers import All, Watcher
+from harness.planning.watchers import All, Watcher, unheard
 from harness.planning.worker import check_all
 from harness.results.record import Record
 from harness.results.store import folder_of, load
@@ -81,7 +81,7 @@ def launch(
         hashes = _prepare(plan, places, settings, All(watcher, log))
         if again.failed and plan.search:  # a fixed plan sets aside what it comes to
             set_records_aside(folder, ["failed"])
-        queues, rule = _queues(plan, places, storage), _rule(plan)
+        queues, rule = _queues(plan, places, storage, watcher.note), _rule(plan)
         log.planned(settings.workers, _totals(plan, queues, places), rule)
         with Mirror(folder, places, settings, watcher) as mirror:
             coordinator = Coordinator(
@@ -115,7 +115,8 @@ def _rule(plan: Plan) -> Rule:
     best = plan.policy.keep.best
     if plan.search is None:
         return Rule(best)
-    return Rule(best, plan.search.objective, 1 if plan.search.direction == "maximize" else -1)
+    first = plan.search.goals[0]
+    return Rule(best, first.metric, 1 if first.direction == "maximize" else -1)
 
 
 def _totals(plan: Plan, queues: list[Queue], places: Places) -> dict[Place, int | None]:
@@ -142,14 +143,16 @@ def _storage(
     return open_storage(site.storage, folder, meanwhile=relay.meanwhile, note=watcher.note)
 
 
-def _queues(plan: Plan, places: Places, storage: Any = None) -> list[Queue]:
+def _queues(
+    plan: Plan, places: Places, storage: Any = None, note: Callable[[str], None] = unheard
+) -> list[Queue]:
     if plan.search is None:
         return [Fixed(plan.cells(places))]
     from harness.planning.search.searching import Searching
     from harness.planning.search.storages import journal
 
     storage = storage or journal(places.runs / plan.name)
-    return [Searching(plan, task, plan.search, places, storage) for task in plan.tasks]
+    return [Searching(plan, task, plan.search, places, storage, note) for task in plan.tasks]
 
 
 def _check(plan: Plan, places: Places, executor: Executor) -> None:

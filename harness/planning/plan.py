@@ -14,6 +14,7 @@ from harness.errors import Errors, UserError
 from harness.places import Places
 from harness.planning.ablation import ablated, ablation_tasks
 from harness.planning.arms import check_bases, tasks_of
+from harness.planning.checks import check_search
 from harness.planning.policy import Policy
 from harness.planning.searched import require_fair, space_of
 from harness.planning.space import Dimension
@@ -116,6 +117,7 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     if sweep.search:
         plan.space = space_of(sweep.search, tasks, document, errors)
         require_fair(tasks, sweep, document, errors)
+        check_search(sweep.search, plan.space, tasks, document, errors)
     errors.tell()
     return plan
 

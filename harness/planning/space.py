@@ -68,6 +68,16 @@ class Dimension:
             for key, allowed in self.when
         )
 
+    def finite(self) -> list[Any] | None:
+        """All of its values in order; None where there is no end of them."""
+        if self.kind == "choice":
+            return list(self.values)
+        low, high = self.values
+        if self.kind == "float" and self.step is None:
+            return None
+        step = 1 if self.step is None else self.step
+        return [low + index * step for index in range(round((high - low) / step) + 1)]
+
     def suggest(self, trial: Suggests) -> Any:
         if self.kind == "choice":  # as JSON, since Optuna stores scalars only
             options = [json.dumps(value, sort_keys=True) for value in self.values]

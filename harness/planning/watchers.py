@@ -27,6 +27,10 @@ class Silent:
     def finished(self, cell: Cell, record: Record, *, reused: bool) -> None: ...
 
 
+def unheard(_text: str) -> None:
+    """A note that nobody listens to."""
+
+
 class All:
     """Several as one: each is told everything, in the order in which they are given."""
 

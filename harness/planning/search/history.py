@@ -8,10 +8,9 @@ numbers, so that a restarted search neither trains a cell twice nor forgets one.
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from optuna.distributions import json_to_distribution
-from optuna.storages import BaseStorage
+from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from harness.files import append_json, read_json_lines
@@ -28,25 +27,29 @@ class Proposal:
     spaces: dict[str, str]
     attrs: dict[str, Any]  # what the sampler noted, such as the place in a grid
 
-    def frozen(self, state: TrialState) -> FrozenTrial:
-        return create_trial(
-            state=state,
-            params=self.params,
-            distributions=self._distributions(),
-            system_attrs=self.attrs,
+    @classmethod
+    def of(cls, trial: FrozenTrial, study: str, key: str) -> Self:
+        return cls(
+            study=study,
+            number=trial.number,
+            key=key,
+            params=trial.params,
+            spaces={name: distribution_to_json(d) for name, d in trial.distributions.items()},
+            attrs=trial.system_attrs,
         )
 
-    def complete(self, frozen: FrozenTrial, storage: BaseStorage) -> None:
-        """Give a trial that is in the storage the parameters that the storage lost."""
-        if frozen.state == TrialState.WAITING:
-            storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
-        for name, distribution in self._distributions().items():
-            if name not in frozen.params:
-                value = distribution.to_internal_repr(self.params[name])
-                storage.set_trial_param(frozen._trial_id, name, value, distribution)
+    @property
+    def point(self) -> str:
+        return repr(sorted(self.params.items()))
 
-    def _distributions(self) -> dict[str, Any]:
-        return {name: json_to_distribution(text) for name, text in self.spaces.items()}
+    def frozen(self) -> FrozenTrial:
+        """As a trial that has not ended."""
+        return create_trial(
+            state=TrialState.RUNNING,
+            params=self.params,
+            distributions={name: json_to_distribution(d) for name, d in self.spaces.items()},
+            system_attrs=self.attrs,
+        )
 
 
 class History:
@@ -56,6 +59,9 @@ class History:
         self.path, self.study = folder / "proposals.jsonl", study
         lines = [line for line in read_json_lines(self.path) if line["study"] == study]
         self._proposals = {line["number"]: Proposal(**line) for line in lines}
+
+    def __len__(self) -> int:
+        return len(self._proposals)
 
     def __contains__(self, number: int) -> bool:
         return number in self._proposals

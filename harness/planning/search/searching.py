@@ -3,72 +3,81 @@
 The storage is settled from history and records whenever a search starts, so a coordinator that was
 killed loses nothing: a trial that was running keeps its number and its parameters, its cell keeps
 its key, and the training goes on from its checkpoint.
+
+Trials are asked for in batches, of one unless the search is deterministic, and those of a batch
+are told in the order of their numbers when all of them have ended.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import optuna
-from optuna.distributions import distribution_to_json
-from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FixedTrial, TrialState
 
 from harness.cell import Cell
-from harness.config.schema import plain
-from harness.errors import UserError
-from harness.files import digest, read_json_lines
+from harness.files import read_json_lines
 from harness.places import Places
-from harness.planning import SAMPLERS
-from harness.planning.budget import Use, use_of
+from harness.planning.asking import Ask, longest, pruner_of, sampler_of
+from harness.planning.budget import use_of
 from harness.planning.plan import Plan
+from harness.planning.search.confirm import best
+from harness.planning.search.first import first_points
+from harness.planning.search.goals import watched
 from harness.planning.search.history import History, Proposal
-from harness.planning.space import Dimension, proposed
+from harness.planning.search.ledger import Ledger
+from harness.planning.search.naming import study_name
+from harness.planning.search.pruning import Pruning
+from harness.planning.search.study import drawn, study_of
+from harness.planning.search.telling import tell
+from harness.planning.space import Suggests, proposed
 from harness.planning.sweepfile import Search
 from harness.planning.task import Task
+from harness.planning.watchers import unheard
 from harness.results.record import Record
-from harness.results.store import folder_of, load
+from harness.results.store import load
+
+Note = Callable[[str], None]
 
 
 class Searching:
     """A queue of one task: its trials, then the confirmation of the best of them."""
 
     def __init__(
-        self, plan: Plan, task: Task, search: Search, places: Places, storage: BaseStorage
-    ):
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.plan, self.task, self.search, self.places = plan, task, search, places
-        dataset = task.cell(places, plan.name, 0).dataset
-        name = f"{task.arm} | {dataset} | {task.experiment.data.split} | {self._what()}"
-        self.study = self._study(storage, name)
-        self._open: dict[str, list[Trial]] = {}  # by cell key: the trials that wait for its record
-        self._confirm: deque[Cell] | None = None
-        self.history = History(places.runs / plan.name, name)
-        trials = self.study.get_trials(deepcopy=False)
-        if self.history.outlived(trials, places.runs / plan.name):
+        self,
+        plan: Plan,
+        task: Task,
+        search: Search,
+        places: Places,
+        storage: BaseStorage,
+        note: Note = unheard,
+    ) -> None:
+        self.plan, self.task, self.search, self.places, self.note = plan, task, search, places, note
+        self.folder = places.runs / plan.name
+        self.batch = search.batch if search.deterministic else 1
+        pruner = pruner_of(search.pruner, longest(task.experiment.train.epochs, plan.space))
+        name = study_name(plan, task, places)
+        self.history = History(self.folder, name)
+        self.study = study_of(storage, name, search.goals, pruner)
+        if self.history.outlived(self.study.get_trials(deepcopy=False), self.folder):
             optuna.delete_study(study_name=name, storage=storage)
-            self.study = self._study(storage, name)
+            self.study = study_of(storage, name, search.goals, pruner)
+        self.pruning = Pruning(self.study, watched(search), self.batch)
+        self.ledger = Ledger(search.duplicates, plan.space)
+        self.first = first_points(task, plan.space, search.enqueue, note)
+        self._open: dict[str, list[int]] = {}  # by cell key: the trials that wait for its record
+        self._ended: dict[int, Record] = {}  # of a batch of which others are at work
+        self._cells: deque[Cell] = deque()  # to be handed out
+        self._confirm: deque[Cell] | None = None
+        self._said = False
+        self._used = 0.0  # of a budget that is not in trials, by those that have ended
         self._settle()
-        for params in search.enqueue:
-            self.study.enqueue_trial(stored(params, plan.space), skip_if_exists=True)
-        states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
-        self.before = states.count(TrialState.COMPLETE)
-        self._started = len(states) - states.count(TrialState.WAITING)
-        self._interrupted = self._running()
-        self._used = [*self._used_before()]
-
-    def _study(self, storage: BaseStorage, name: str) -> optuna.Study:
-        return optuna.create_study(
-            storage=storage,
-            study_name=name,
-            sampler=self._sampler(0),
-            direction=self.search.direction,
-            load_if_exists=True,
-        )
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        self.before = len(self.study.get_trials(deepcopy=False, states=ended))
 
     @property
     def total(self) -> int:
-        trials = self.search.limit.trials or self._started  # else nobody knows beforehand
+        trials = self.search.limit.trials or self.ledger.used  # else nobody knows beforehand
         return trials + min(self.plan.confirm.top_k, trials) * len(self.plan.confirm.seeds)
 
     @property
@@ -76,13 +85,10 @@ class Searching:
         return self._confirm is not None and not self._confirm
 
     def next(self) -> Cell | None:
-        interrupted = next(self._interrupted, None)
-        if interrupted is not None:
-            return self._cell(interrupted)
-        if not self.search.limit.spent(self._uses()):
-            self.study.sampler = self._sampler(self._started)
-            self._started += 1
-            return self._cell(self.study.ask())
+        if not self._cells and (self.batch == 1 or not self._open):
+            self._ask_batch()
+        if self._cells:
+            return self._cells.popleft()
         if self._open:
             return None
         if self._confirm is None:
@@ -91,118 +97,117 @@ class Searching:
 
     def tell(self, cell: Cell, record: Record) -> None:
         """A trial that proposed what another had proposed is told the same value."""
-        for trial in self._open.pop(cell.key, []):
-            self._tell(trial, record)
-            self._used.append(self._use(cell.key, record))
+        for number in self._open.pop(cell.key, []):
+            self._ended[number] = record
+        self._tell_ended()
 
-    def report(self, _cell: Cell, _epoch: int, _metrics: Mapping[str, float | None]) -> bool:
-        return False
+    def report(self, cell: Cell, epoch: int, metrics: Mapping[str, float | None]) -> bool:
+        """Of trials that share a cell the first decides; what is confirmed is never pruned."""
+        numbers = self._open.get(cell.key)
+        return self.pruning.report(numbers[0], epoch, metrics) if numbers else False
 
-    def _tell(self, trial: Trial, record: Record) -> None:
-        if record.status == "done":
-            self.study.tell(trial, self._value(record))
-        else:
-            self.study.tell(trial, state=TrialState.FAIL)
+    def _tell_ended(self) -> None:
+        whole = self.ledger.number % self.batch == 0 or self._over()
+        if self.batch == 1 or (whole and not self._open):
+            for number in sorted(self._ended):
+                record = self._ended.pop(number)
+                self.pruning.recover(number, self.folder / record.key / "log.jsonl")
+                tell(self.study, number, self.search, record)
+                self._count(number, record)
 
     def _settle(self) -> None:
         """Bring the storage to what history and records say."""
-        storage = self.study._storage
         trials = self.study.get_trials(deepcopy=False)
+        for trial in trials[len(self.history) :]:  # the history was lost with its disk's last words
+            cell = self._cell(FixedTrial(trial.params), trial.number)
+            self.history.add(Proposal.of(trial, self.study.study_name, cell.key))
         for proposal in self.history:
+            repeated = self.ledger.add(proposal.key, proposal.point)
             if proposal.number >= len(trials):
-                self.study.add_trial(proposal.frozen(TrialState.RUNNING))
-            elif not trials[proposal.number].state.is_finished():
-                proposal.complete(trials[proposal.number], storage)
-        folder = self.places.runs / self.plan.name
-        for trial in self._running():
-            if trial.number in self.history:
-                record = folder / self.history[trial.number].key / "record.json"
-                if record.is_file():
-                    self._tell(trial, load(record))
+                self.study.add_trial(proposal.frozen())
+            elif trials[proposal.number].state.is_finished():
+                if self.search.limit.trials is None:
+                    self._count(proposal.number, self._recorded(proposal.key))
+                continue
+            if self._opened(proposal, repeated):
+                self._take_up(proposal)
+        self._tell_ended()
+        if self.ledger.number % self.batch:  # a batch that was not asked for to its end
+            self._ask_batch()
 
-    def _value(self, record: Record) -> float:
-        value = record.metrics.get(self.search.objective)
-        if value is None:
-            measured = ", ".join(sorted(record.metrics))
-            raise UserError(
-                f"search.objective: {self.search.objective!r} was not measured (there are "
-                f"{measured}); a search needs validation clips: data.val: {{share: 0.2}}"
-            )
-        return value
+    def _take_up(self, proposal: Proposal) -> None:
+        """What ended without being told is told now; what was at work goes on."""
+        record = self._recorded(proposal.key)
+        if record is not None:
+            self._ended[proposal.number] = record
+            self._open.pop(proposal.key)
+        else:
+            self.pruning.recover(proposal.number, self.folder / proposal.key / "log.jsonl")
+            self._cells.append(self._cell(FixedTrial(proposal.params), proposal.number))
 
-    def _cell(self, trial: Trial) -> Cell:
-        values = proposed(self.plan.space, trial)
-        task = self.task.changed(values, f"trial {trial.number}")
-        seed = self.plan.search_seed(task)
-        cell = task.cell(self.places, self.plan.name, seed, trial=trial.number, stage="search")
-        self._open.setdefault(cell.key, []).append(trial)
-        self._write_down(trial, cell)
-        return cell
+    def _ask_batch(self) -> None:
+        """As many trials as make a batch whole, of which one at least is to be trained."""
+        while not self._over():
+            self._ask()
+            if self.ledger.number % self.batch == 0 and self._cells:
+                return
 
-    def _uses(self) -> list[Use]:
-        """Of every trial that was started; those at work have used nothing yet."""
-        return self._used + [Use()] * (self._started - len(self._used))
-
-    def _used_before(self) -> Iterator[Use]:
-        """Of the trials that ended before this process began, as their records tell."""
-        for proposal in self.history:
-            record = folder_of(self.places.runs, self.plan.name, proposal.key) / "record.json"
-            if record.is_file():
-                yield self._use(proposal.key, load(record))
-
-    def _use(self, key: str, record: Record) -> Use:
-        folder = folder_of(self.places.runs, self.plan.name, key)
-        return use_of(record, read_json_lines(folder / "log.jsonl"))
-
-    def _write_down(self, trial: Trial, cell: Cell) -> None:
-        spaces = {name: distribution_to_json(d) for name, d in trial.distributions.items()}
-        self.history.add(
-            Proposal(
-                study=self.study.study_name,
-                number=trial.number,
-                key=cell.key,
-                params=trial.params,
-                spaces=spaces,
-                attrs=self.study._storage.get_trial_system_attrs(trial._trial_id),
-            )
+    def _ask(self) -> None:
+        number = self.ledger.number
+        asking = Ask(
+            space=self.plan.space,
+            trial=number,
+            first=self.first,
+            objectives=len(self.search.goals),
         )
+        first = self.first[number] if number < len(self.first) else None
+        self.study.sampler = sampler_of(self.search.sampler, asking)
+        trial, hand = drawn(self.study, self.study.sampler, number, first)
+        cell = self._cell(hand, number)
+        proposal = Proposal.of(trial, self.study.study_name, cell.key)
+        self.history.add(proposal)
+        self.study.add_trial(proposal.frozen())
+        if self._opened(proposal, self.ledger.add(cell.key, proposal.point)):
+            self._cells.append(cell)
 
-    def _what(self) -> str:
-        """What a value is a function of, besides the trial: another search where that changes."""
-        experiment, search = plain(self.task.experiment), self.search
-        decides = [experiment[name] for name in ("data", "model", "train", "eval")]
-        asked = [search.space, search.objective, search.direction]
-        return digest([decides, asked, self.plan.search_seed(self.task)])[:8]
+    def _opened(self, proposal: Proposal, repeated: bool) -> bool:
+        """Whether a proposal waits for a record; one that is asked for anew does not."""
+        if repeated and self.search.duplicates == "resample":
+            self.study.tell(proposal.number, state=TrialState.FAIL)
+            return False
+        self._open.setdefault(proposal.key, []).append(proposal.number)
+        return True
 
-    def _sampler(self, trial: int) -> BaseSampler:
-        """Seeded by trial number: a restart must not draw again what was drawn before it."""
-        name, options = self.search.sampler.name, dict(self.search.sampler.options)
-        if "seed" in SAMPLERS.options(name):
-            options["seed"] = int(digest([options.get("seed", 0), trial])[:8], 16)
-        return SAMPLERS[name](**options)
+    def _recorded(self, key: str) -> Record | None:
+        path = self.folder / key / "record.json"
+        return load(path) if path.is_file() else None
 
-    def _running(self) -> Iterator[Trial]:
-        for frozen in self.study.get_trials(states=(TrialState.RUNNING,)):
-            self.study.sampler = self._sampler(frozen.number)  # for what it had not drawn yet
-            yield Trial(self.study, frozen._trial_id)
+    def _count(self, number: int, record: Record | None) -> None:
+        """What a trial used of a budget of epochs or time; those at work have used nothing yet."""
+        limit = self.search.limit
+        if limit.trials is None and record is not None and number not in self.ledger.free:
+            log = read_json_lines(self.folder / record.key / "log.jsonl")
+            self._used += limit.used([use_of(record, log)])
+
+    def _over(self) -> bool:
+        """Whether there is nothing more to ask for; said once if that comes before the budget."""
+        limit = self.search.limit
+        spent = (self._used if limit.trials is None else self.ledger.used) >= limit.limit
+        why = "" if spent else self.ledger.exhausted
+        if why and not self._said:
+            self._said = True
+            self.note(f"{self.task.arm}: {why}, before its budget was spent: {limit}")
+        return spent or bool(why)
+
+    def _cell(self, trial: Suggests, number: int, seed: int | None = None) -> Cell:
+        """Of a trial that chooses, or with a fresh seed of one that was chosen."""
+        task = self.task.changed(proposed(self.plan.space, trial), f"trial {number}")
+        stage = "search" if seed is None else "confirm"
+        seed = self.plan.search_seed(task) if seed is None else seed
+        return task.cell(self.places, self.plan.name, seed, trial=number, stage=stage)
 
     def _best(self) -> Iterator[Cell]:
-        """The best trials' settings with fresh seeds; equal settings count once."""
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        sign = -1 if self.search.direction == "maximize" else 1
-        chosen: dict[str, FrozenTrial] = {}
-        for frozen in sorted(done, key=lambda t: (sign * (t.value or 0.0), t.number)):
-            chosen.setdefault(repr(sorted(frozen.params.items())), frozen)
-        for frozen in list(chosen.values())[: self.plan.confirm.top_k]:
-            trial = Trial(self.study, frozen._trial_id)
-            values = proposed(self.plan.space, trial)
-            task = self.task.changed(values, f"trial {frozen.number}")
+        for chosen in best(done, self.search.goals, self.plan.confirm.top_k):
             for seed in self.plan.confirm.seeds:
-                yield task.cell(
-                    self.places, self.plan.name, seed, trial=frozen.number, stage="confirm"
-                )
-
-
-def stored(params: dict[str, object], space: list[Dimension]) -> dict[str, object]:
-    dimensions = {d.key: d for d in space}
-    return {key: dimensions[key].stored(value) for key, value in params.items()}
+                yield self._cell(FixedTrial(chosen.params), chosen.number, seed)

@@ -1,0 +1,102 @@
+"""Pruning is the coordinator's: from epoch reports, each once, also when storage or worker went."""
+
+import pytest
+from searches import places_in, records, run, search, states, trials
+from toy_executor import Toy, top1
+
+from harness.errors import UserError
+from harness.files import read_json_lines
+
+TEXT = """  trials: 12
+  sampler: {name: random, seed: 1}
+  pruner: {name: median, n_startup_trials: 3, n_warmup_steps: 1}
+  space:
+    train.optimizer.lr: {float: [1e-5, 1e-1], log: true}
+"""
+
+
+def curves(places):
+    return [(t.number, t.state.name, t.value, t.intermediate_values) for t in trials(places)]
+
+
+def logged(places, record):
+    lines = read_json_lines(places.runs / "s" / record.key / "log.jsonl")
+    return {e["epoch"] - 1: e["metrics"]["val/top1"] for e in lines if e["event"] == "epoch"}
+
+
+def test_hopeless_trials_end_early_and_what_is_confirmed_does_not(tmp_path):
+    places = places_in(tmp_path)
+    run(search(tmp_path, TEXT), places, Toy(places.runs, epochs=6))
+    assert states(places)["PRUNED"] > 0
+    for trial, record in zip(trials(places), records(places), strict=True):
+        assert record.status == {"COMPLETE": "done", "PRUNED": "pruned"}[trial.state.name]
+        assert trial.intermediate_values == logged(places, record)
+        epochs = len(trial.intermediate_values)
+        assert epochs == 6 if record.status == "done" else 1 < epochs < 6
+        if record.status == "pruned":
+            assert record.reason == f"pruned after epoch {epochs}"
+            assert trial.value == trial.intermediate_values[epochs - 1]  # what Optuna takes it for
+    assert [r.status for r in records(places, "confirm")] == ["done"]
+
+
+def test_an_epoch_is_reported_once_though_its_worker_died_and_reports_it_again(tmp_path):
+    """As after a checkpoint that is older than the log."""
+    places = places_in(tmp_path)
+
+    class Forgets(Toy):
+        def start(self, cell):
+            super().start(cell)
+            self._trainings[cell.key].epoch = max(0, self._trainings[cell.key].epoch - 2)
+
+    dead = set()
+
+    def dies(cell, epoch):
+        if epoch == 4 and cell.key not in dead:
+            dead.add(cell.key)
+            return "preempted: gone"
+        return None
+
+    forgetful = Forgets(places.runs, epochs=6, dies=dies)
+    run(search(tmp_path, TEXT), places, forgetful, workers=1)
+    steady = places_in(tmp_path, "steady")
+    run(search(tmp_path, TEXT), steady, Toy(steady.runs, epochs=6), workers=1)
+    assert dead
+    assert curves(places) == curves(steady)
+
+
+@pytest.mark.parametrize("pruner", ["median", "successive_halving", "hyperband"])
+def test_a_storage_that_was_lost_is_filled_again_from_logs_and_records(pruner, tmp_path):
+    places, text = (
+        places_in(tmp_path),
+        TEXT.replace("{name: median, n_startup_trials: 3, n_warmup_steps: 1}", pruner),
+    )
+    run(search(tmp_path, text), places, Toy(places.runs, epochs=6))
+    before, rungs = curves(places), [t.system_attrs for t in trials(places)]
+    (places.runs / "s" / "study.journal").unlink()
+    toy = Toy(places.runs, epochs=6)
+    run(search(tmp_path, text), places, toy)
+    assert toy.started == []
+    assert curves(places) == before
+    assert [t.system_attrs for t in trials(places)] == rungs
+
+
+def test_a_metric_that_is_never_logged_stops_with_what_there_is(tmp_path):
+    places = places_in(tmp_path)
+    plan = search(tmp_path, TEXT + "  objective: val/temporal/top1")
+    with pytest.raises(UserError) as error:
+        run(plan, places, Toy(places.runs, epochs=3))
+    assert "'val/temporal/top1' was not measured; did you mean 'val/top1'?" in str(error.value)
+
+
+def test_a_trial_without_a_number_is_ended_by_the_pruner(tmp_path):
+    places = places_in(tmp_path)
+
+    def measure(cell, epoch):
+        broken = cell.trial == 5 and epoch == 2
+        return {"val/top1": None} if broken else top1(cell, epoch)
+
+    text = TEXT.replace(
+        "{name: median, n_startup_trials: 3, n_warmup_steps: 1}", "{name: threshold, lower: 0.0}"
+    )
+    run(search(tmp_path, text), places, Toy(places.runs, epochs=4, measure=measure))
+    assert [r.trial for r in records(places) if r.reason == "pruned after epoch 2"] == [5]
