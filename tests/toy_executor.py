@@ -61,6 +61,8 @@ class Training:
 class Toy:
     """`epochs` reports a training; `order` seeds who is next, None is first come, first served."""
 
+    room = 2  # trainings at once
+
     def __init__(
         self,
         runs: Path,

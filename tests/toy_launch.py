@@ -31,8 +31,6 @@ def measured(cell, epoch):
 
 
 class Unasked(Toy):
-    room = 2  # trainings at once
-
     def ask(self, question, *arguments):
         """Whether options and networks are right is asked elsewhere."""
 
