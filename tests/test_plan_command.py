@@ -71,7 +71,10 @@ def leave(cell, places, **changes):
 
 
 def test_torch_is_not_imported_and_nothing_is_written(tmp_path):
-    """In a process as users start it, on every shipped file that needs no videos."""
+    """In a process as users start it, on every shipped file that needs no videos.
+
+    Optuna is, in a quarter of a second, where a search's sampler is to be held against its options.
+    """
     code = (
         "import sys; from harness.cli import main; code = main(sys.argv[1:]);"
         "print(code, sorted({'torch', 'optuna', 'pandas', 'wandb'} & set(sys.modules)))"
@@ -80,7 +83,8 @@ def test_torch_is_not_imported_and_nothing_is_written(tmp_path):
         file = ROOT / name if name.endswith("yaml") else ROOT / name / "ablation.yaml"
         command = [sys.executable, "-c", code, "plan", str(file)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert done.stdout.splitlines()[-1] == "0 []", done.stdout + done.stderr
+        known = ["optuna"] if "search" in name else []
+        assert done.stdout.splitlines()[-1] == f"0 {known}", done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

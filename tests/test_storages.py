@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
@@ -95,17 +98,26 @@ def by_journal(plan, places, tmp_path):
 
 
 @pytest.fixture
-def postgres(tmp_path):
-    server = Postgres(tmp_path)
-    yield server
-    server.kill()
+def postgres():
+    with at_work(Postgres) as server:
+        yield server
 
 
 @pytest.fixture(params=[Postgres, MariaDB])
-def database(tmp_path, request):
-    server = request.param(tmp_path)
-    yield server
-    server.kill()
+def database(request):
+    with at_work(request.param) as server:
+        yield server
+
+
+@contextmanager
+def at_work(kind):
+    """In a folder of its own: every start of pytest shuts that of all others to other users."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = kind(Path(folder))
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
 def test_a_database_killed_in_the_middle_ends_with_the_same_cells(

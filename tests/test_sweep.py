@@ -16,7 +16,7 @@ from processes import wait_for_epochs, workers_of
 from shapes import TINY, write
 
 from harness.errors import UserError
-from harness.files import DiskError
+from harness.files import DiskError, read_json_lines
 from harness.places import Places
 from harness.planning.launch import Again, launch, standing
 from harness.planning.lock import owned
@@ -122,7 +122,8 @@ def test_a_worker_that_is_killed_again_and_again_is_an_outcome_with_its_reason(f
     killer = Kills(places.runs, times=100)
     outcome = launch(plan, places, HOW, killer)
     assert outcome.failed[0].reason == "preempted: killed by signal 9 (SIGKILL)"
-    assert killer.times == 96  # the first attempt and three more
+    log = read_json_lines(places.runs / "tiny" / outcome.failed[0].key / "log.jsonl")
+    assert [line["event"] for line in log].count("died") == 4  # the first attempt and three more
     assert len(killer.notes) == 3
 
 

@@ -25,8 +25,8 @@ class Budget:
     """Exactly one limit. No trial is started once it is reached; those at work end in their way.
 
     `epochs` that were trained, `hours` of wall time of the trials one after another,
-    `device_hours` likewise times the devices of each. Trials that repeat one another's training,
-    and those that failed, count like any other, so that every search ends.
+    `device_hours` likewise times the devices of each. Trials that failed count like any other, so
+    that every search ends, and so do those that repeat a training, unless `duplicates` says not.
     """
 
     trials: int | None = field(default=None, metadata={"ge": 1})
