@@ -25,17 +25,17 @@ from typing import Any
 from measure import machine, private_bytes, side_by_side
 
 from harness.cell import Cell
+from harness.coordination.coordinator import Coordinator
+from harness.coordination.executors.contract import End, Report
+from harness.coordination.watchers import Silent
 from harness.places import Places
-from harness.planning.coordinator import Coordinator
-from harness.planning.executors.contract import End, Report
 from harness.planning.plan import Plan, sweep_plan
-from harness.planning.search.searching import Searching
-from harness.planning.search.storages import journal
-from harness.planning.watchers import Silent
 from harness.report.formats import ColumnSpec, Table, markdown
 from harness.results.environment import environment
 from harness.results.record import Record
 from harness.results.store import save
+from harness.search.searching import Searching
+from harness.search.storages import journal
 from harness.train.channel import Verdict
 
 GOAL = 20.0  # ms a trial, with the random sampler and no pruner

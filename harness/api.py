@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.coordination.launch import Again, launch
+from harness.coordination.watchers import Silent
 from harness.places import Places
 from harness.planning.ablation import BASELINE
-from harness.planning.launch import Again, launch
 from harness.planning.plan import Plan, ablation_plan, experiment_plan, sweep_plan
 from harness.planning.policy import changed
-from harness.planning.watchers import Silent
 from harness.report.ablation import ablation
 from harness.report.board import Board, BoardFile
 from harness.report.formats import Table

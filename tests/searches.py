@@ -7,12 +7,12 @@ import optuna
 from shapes import TINY, write
 from toy_executor import Toy, coordinate
 
+from harness.coordination.watchers import Silent
 from harness.places import Places
 from harness.planning.plan import Plan, sweep_plan
-from harness.planning.search.storages import journal
-from harness.planning.watchers import Silent
 from harness.results.record import Record
 from harness.results.store import load
+from harness.search.storages import journal
 
 
 class Notes(Silent):

@@ -6,10 +6,10 @@ from shapes import TINY, write
 from harness.files import append_line
 from harness.places import Places
 from harness.planning.plan import sweep_plan
-from harness.planning.search.searching import Searching
-from harness.planning.search.storages import journal
 from harness.results.record import Record
 from harness.results.store import folder_of, save
+from harness.search.searching import Searching
+from harness.search.storages import journal
 
 SWEEP = """
 name: looking
@@ -38,7 +38,7 @@ def open_search(places, index):
     plan = sweep_plan(places.runs.parent / "looking.yaml")
     (places.runs / plan.name).mkdir(parents=True, exist_ok=True)
     storage = journal(places.runs / plan.name)
-    return Searching(plan, plan.tasks[index], plan.search, places, storage)
+    return Searching(plan, plan.tasks[index], plan.search, places, storage, lambda _: None)
 
 
 def train(queue, cell, places, status="done"):

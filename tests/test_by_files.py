@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.planning.executors.by_files import Coordinators, Pulse, Tail, Workers, post_for
+from harness.coordination.executors.by_files import Coordinators, Pulse, Tail, Workers, post_for
 from harness.train.channel import GO, STOP, Verdict
 
 PRUNED = Verdict("end", "pruned", "pruned after epoch 2")

@@ -16,12 +16,12 @@ import pytest
 from servers import RayCluster, descendants
 from shapes import TINY, write
 
+from harness.coordination.executors.opening import open_executor
+from harness.coordination.launch import launch
+from harness.coordination.watchers import Silent
 from harness.errors import UserError
 from harness.places import Places
-from harness.planning.executors.opening import open_executor
-from harness.planning.launch import launch
 from harness.planning.plan import sweep_plan
-from harness.planning.watchers import Silent
 from harness.results.store import load_all
 from harness.settings import Settings, Site
 

@@ -6,8 +6,8 @@ import pytest
 from searches import places_in, records, run, search, trials
 from toy_executor import Toy
 
-from harness.planning.launch import launch
-from harness.planning.watchers import Silent
+from harness.coordination.launch import launch
+from harness.coordination.watchers import Silent
 from harness.settings import Settings
 
 TEXT = """  trials: 11

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 from telling import tell_gpus
 
+from harness.coordination.executors import local
+from harness.coordination.executors.contract import End
+from harness.coordination.executors.opening import open_executor
 from harness.cpu import cores
 from harness.errors import UserError
 from harness.places import Places
-from harness.planning.executors import local
-from harness.planning.executors.contract import End
-from harness.planning.executors.opening import open_executor
 from harness.settings import Settings, Site
 from harness.train.channel import STOP
 

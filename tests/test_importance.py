@@ -9,7 +9,7 @@ from searches import places_in, run, search
 from toy_executor import Toy
 
 from harness.errors import UserError
-from harness.planning.search.importance import importances
+from harness.search.importance import importances
 
 TEXT = """  trials: {trials}
   sampler: random

@@ -11,13 +11,13 @@ from fake_wandb import KEY, served
 from left_cells import cell, left, logged, mirrored
 from shapes import TINY, write
 
+from harness.coordination.launch import launch
+from harness.coordination.watchers import Silent
 from harness.mirror import watcher
 from harness.mirror.marker import marker_of
 from harness.mirror.watcher import Mirror
 from harness.places import Places
-from harness.planning.launch import launch
 from harness.planning.plan import experiment_plan, sweep_plan
-from harness.planning.watchers import Silent
 from harness.results.record import Record
 from harness.results.store import load
 from harness.settings import Settings

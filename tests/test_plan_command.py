@@ -10,10 +10,10 @@ import pytest
 from command_line import ROOT
 from shapes import TINY, write
 
+from harness.coordination.worker import check_all
 from harness.places import Places
 from harness.planning.likeness import agrees
 from harness.planning.plan import sweep_plan
-from harness.planning.worker import check_all
 from harness.results.record import Record
 from harness.results.store import folder_of, save
 from harness.source import prepare_source
@@ -204,7 +204,7 @@ def test_every_format_and_a_file(here, places, tmp_path):
 
 def test_deep_finds_what_only_the_networks_can_tell(here, places, tmp_path, monkeypatch):
     """As a launch does, but without the server that imports torch: it is here already."""
-    from harness.planning.executors.local import Local
+    from harness.coordination.executors.local import Local
 
     asked = []
     monkeypatch.setattr(Local, "ask", lambda _, question, *args: asked.append((question, args)))
@@ -217,7 +217,7 @@ def test_deep_finds_what_only_the_networks_can_tell(here, places, tmp_path, monk
 
 
 def test_deep_builds_every_choice_of_a_search(here, places, tmp_path, monkeypatch):
-    from harness.planning.executors.local import Local
+    from harness.coordination.executors.local import Local
 
     monkeypatch.setattr(Local, "ask", lambda _, question, *arguments: question(*arguments))
     wrong = "    model.fusion.kernel: {choice: [3], when: {model.fusion.name: conv}}\nconfirm"

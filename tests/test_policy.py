@@ -7,17 +7,17 @@ import pytest
 from shapes import TINY, write
 from toy_executor import Toy, coordinate
 
+from harness.coordination import busy, coordinator
+from harness.coordination.coordinator import Coordinator
+from harness.coordination.failures import CLASSES
+from harness.coordination.queues import Fixed
+from harness.coordination.requests import ask, asked
+from harness.coordination.watchers import Silent
 from harness.errors import UserError
 from harness.files import read_json_lines
 from harness.places import Places
-from harness.planning import busy, coordinator
-from harness.planning.coordinator import Coordinator
-from harness.planning.failures import CLASSES
 from harness.planning.plan import experiment_plan, sweep_plan
 from harness.planning.policy import Policy, changed
-from harness.planning.queues import Fixed
-from harness.planning.requests import ask, asked
-from harness.planning.watchers import Silent
 from harness.results.store import load
 
 

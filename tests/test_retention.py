@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_launch import Unasked
 
-from harness.planning import retention
-from harness.planning.lock import owned
-from harness.planning.planlog import PlanLog
-from harness.planning.retention import Rule, ranked
+from harness.coordination import retention
+from harness.coordination.lock import owned
+from harness.coordination.planlog import PlanLog
+from harness.coordination.retention import Rule, ranked
 from harness.results.store import load_all, save
 
 

@@ -11,9 +11,9 @@ from toy_executor import Toy, top1
 
 from harness.errors import UserError
 from harness.planning.metrics import COSTS
-from harness.planning.search.confirm import best
 from harness.planning.sweepfile import Objective
 from harness.report.columns import COLUMNS
+from harness.search.confirm import best
 
 LR = "    train.optimizer.lr: {float: [1e-4, 1e-2], log: true}\n"
 SMALL = """  space:

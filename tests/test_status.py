@@ -12,12 +12,12 @@ from toy_launch import Unasked
 
 from harness import files
 from harness.cli import app
+from harness.coordination import lock
+from harness.coordination.executors.contract import Report
+from harness.coordination.lock import at_work, owned
+from harness.coordination.planlog import PlanLog
+from harness.coordination.status import Statuses
 from harness.files import append_line, read_json_lines
-from harness.planning import lock
-from harness.planning.executors.contract import Report
-from harness.planning.lock import at_work, owned
-from harness.planning.planlog import PlanLog
-from harness.planning.status import Statuses
 from harness.results.store import load_all
 
 
@@ -157,7 +157,7 @@ def test_a_trial_of_a_search_is_retried_under_its_number(toy_here, tmp_path):
 def states(folder):
     import optuna
 
-    from harness.planning.search.storages import journal
+    from harness.search.storages import journal
 
     storage = journal(folder)
     [name] = optuna.get_all_study_names(storage)

@@ -15,17 +15,17 @@ from servers import PASSWORD, MariaDB, Postgres, Proxy
 from shapes import TINY, write
 from toy_executor import Toy
 
+from harness.coordination.coordinator import Coordinator
+from harness.coordination.executors.contract import End, Report
+from harness.coordination.executors.relay import Relay
+from harness.coordination.launch import _queues
+from harness.coordination.watchers import Silent
 from harness.errors import UserError
 from harness.places import Places
-from harness.planning.coordinator import Coordinator
-from harness.planning.executors.contract import End, Report
-from harness.planning.executors.relay import Relay
-from harness.planning.launch import _queues
 from harness.planning.plan import sweep_plan
-from harness.planning.search.patience import patient
-from harness.planning.search.storages import DRIVERS, open_storage, shown
-from harness.planning.watchers import Silent
 from harness.results.store import load_all
+from harness.search.patience import patient
+from harness.search.storages import DRIVERS, open_storage, shown
 from harness.train.channel import GO, Verdict
 
 SEARCH = """

@@ -15,14 +15,14 @@ import pytest
 from processes import wait_for_epochs, workers_of
 from shapes import TINY, write
 
+from harness.coordination.launch import Again, launch, standing
+from harness.coordination.lock import owned
+from harness.coordination.status import Statuses
+from harness.coordination.watchers import Silent
 from harness.errors import UserError
 from harness.files import DiskError, read_json_lines
 from harness.places import Places
-from harness.planning.launch import Again, launch, standing
-from harness.planning.lock import owned
 from harness.planning.plan import ablation_plan, experiment_plan, sweep_plan
-from harness.planning.status import Statuses
-from harness.planning.watchers import Silent
 from harness.planning.winners import winners
 from harness.results.store import load_all
 from harness.settings import Settings
@@ -191,7 +191,7 @@ confirm: {top_k: 1, seeds: [7, 8]}
 
 
 def trial_states(places) -> Counter:
-    from harness.planning.search.storages import journal
+    from harness.search.storages import journal
 
     storage = journal(places.runs / "search")
     studies = optuna.get_all_study_names(storage)

@@ -6,9 +6,9 @@ import pytest
 from shapes import TINY, write
 from toy_executor import Toy, coordinate
 
+from harness.coordination.executors.contract import Executor
 from harness.files import read_json_lines
 from harness.places import Places
-from harness.planning.executors.contract import Executor
 from harness.planning.plan import experiment_plan
 
 

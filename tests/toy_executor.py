@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cell import Cell
+from harness.coordination.coordinator import Coordinator
+from harness.coordination.executors.contract import End, Report
+from harness.coordination.launch import _queues
+from harness.coordination.outcome import Outcome
+from harness.coordination.watchers import Silent, Watcher
 from harness.files import append_line, read_json_lines
 from harness.places import Places
-from harness.planning.coordinator import Coordinator
-from harness.planning.executors.contract import End, Report
-from harness.planning.launch import _queues
-from harness.planning.outcome import Outcome
 from harness.planning.plan import Plan
 from harness.planning.policy import Policy
-from harness.planning.watchers import Silent, Watcher
 from harness.results.record import Record
 from harness.results.store import folder_of, save
 from harness.train.channel import Verdict

@@ -5,7 +5,7 @@ from command_line import harness_here
 from shapes import TINY, write
 from toy_executor import Toy, top1
 
-from harness.planning import launch
+from harness.coordination import launch
 
 SEARCH = """
 name: search

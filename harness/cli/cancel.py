@@ -14,11 +14,11 @@ def command(
 
     Example: `harness cancel fusion_search --where trial=7`
     """
+    from harness.coordination.lock import at_work, folder_of_plan
+    from harness.coordination.requests import ask
+    from harness.coordination.retrying import check_conditions, matches
+    from harness.coordination.status import Statuses
     from harness.errors import UserError
-    from harness.planning.lock import at_work, folder_of_plan
-    from harness.planning.requests import ask
-    from harness.planning.retrying import check_conditions, matches
-    from harness.planning.status import Statuses
 
     conditions = o.conditions(where, "arm=conv")
     check_conditions(conditions)

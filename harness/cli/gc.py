@@ -37,7 +37,7 @@ def command(
     Example: `harness gc --dry-run`, then `harness gc --keep 1`
     """
     from harness.cli.output import check_format, emit
-    from harness.planning.garbage import Wanted, collect
+    from harness.coordination.garbage import Wanted, collect
     from harness.planning.quantities import size
     from harness.report.formats import ColumnSpec, Table
 

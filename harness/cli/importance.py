@@ -41,8 +41,8 @@ def command(
     from harness.cli.bench import options as b
     from harness.cli.output import check_format, emit
     from harness.planning.plan import sweep_plan
-    from harness.planning.search.importance import importances
     from harness.report.importance import draw, importance_table
+    from harness.search.importance import importances
 
     check_format(format)
     b.check_suffix(plot)

@@ -13,8 +13,8 @@ import typer
 from harness.cli import options as o
 
 if TYPE_CHECKING:
+    from harness.coordination.outcome import Outcome
     from harness.places import Places
-    from harness.planning.outcome import Outcome
     from harness.planning.plan import Plan
     from harness.report.formats import Table
     from harness.settings import Settings, Site
@@ -121,7 +121,7 @@ def train(plan: "Plan", given: Launching, show: Callable[["Outcome"], "Table"]) 
     """
     from harness.cli.display import display
     from harness.cli.output import check_format
-    from harness.planning.launch import Again, launch
+    from harness.coordination.launch import Again, launch
     from harness.planning.policy import changed
 
     check_format(given.format)

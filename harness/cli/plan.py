@@ -58,9 +58,9 @@ def build_all(plan: "Plan", places: "Places") -> None:
     """Check every arm, and every choice of a search, where torch is; all errors at once."""
     from itertools import chain
 
-    from harness.planning.executors import EXECUTORS
+    from harness.coordination.executors import EXECUTORS
+    from harness.coordination.worker import check_all
     from harness.planning.searched import variants
-    from harness.planning.worker import check_all
     from harness.settings import Settings
 
     tasks = chain(plan.tasks, *(variants(task, plan.space) for task in plan.tasks))

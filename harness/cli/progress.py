@@ -7,7 +7,7 @@ from harness.planning.quantities import duration
 from harness.report.formats import MISSING, ColumnSpec, Table
 
 if TYPE_CHECKING:
-    from harness.planning.status import ArmStatus, PlanStatus, Running
+    from harness.coordination.status import ArmStatus, PlanStatus, Running
 
 SHOWN = ("plan", "arm", "dataset", "split", "done", "failed", "pruned", "running", "waiting")
 HIDDEN = ("cancelled", "metric", "state", "per_hour", "seconds_left")

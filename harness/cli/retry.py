@@ -26,10 +26,10 @@ def command(
     Example: `harness retry fusion_search --failed --where reason=oom`
     """
     from harness.cli.output import check_format, emit
+    from harness.coordination.lock import folder_of_plan, owned
+    from harness.coordination.planlog import last_command
+    from harness.coordination.retrying import set_records_aside
     from harness.errors import UserError
-    from harness.planning.lock import folder_of_plan, owned
-    from harness.planning.planlog import last_command
-    from harness.planning.retrying import set_records_aside
     from harness.report.records import records_table
 
     check_format(format)

@@ -32,7 +32,7 @@ def command(
     """
     from harness.cli.output import check_format, emit
     from harness.cli.progress import arms_table, cells_table
-    from harness.planning.status import Statuses
+    from harness.coordination.status import Statuses
 
     check_format(format)
     statuses = Statuses(runs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.cli.launching import Launching, carry_out, launching
 
 if TYPE_CHECKING:
-    from harness.planning.outcome import Outcome
+    from harness.coordination.outcome import Outcome
     from harness.report.formats import Table
 
 

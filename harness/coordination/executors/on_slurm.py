@@ -13,11 +13,11 @@ from typing import Any
 import submitit
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
+from harness.coordination.executors.host import Job, host
+from harness.coordination.executors.local import Local
+from harness.coordination.executors.remote import Remote
 from harness.errors import UserError
 from harness.places import Places
-from harness.planning.executors.host import Job, host
-from harness.planning.executors.local import Local
-from harness.planning.executors.remote import Remote
 from harness.registry import hint
 from harness.settings import Settings
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from harness.cell import Cell
-from harness.planning.executors.contract import End, Executor, Report
+from harness.coordination.executors.contract import End, Executor, Report
 from harness.train.channel import GO, Verdict
 
 

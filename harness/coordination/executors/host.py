@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cell import Cell
+from harness.coordination.executors.by_files import Post, Workers
+from harness.coordination.executors.contract import End, Report
+from harness.coordination.executors.local import VISIBLE, Local
 from harness.errors import UserError
 from harness.files import DiskError
 from harness.places import Places
-from harness.planning.executors.by_files import Post, Workers
-from harness.planning.executors.contract import End, Report
-from harness.planning.executors.local import VISIBLE, Local
 from harness.settings import Settings
 from harness.train.channel import STOP, Verdict
 

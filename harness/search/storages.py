@@ -25,10 +25,10 @@ from optuna.study import StudyDirection
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.planning.search.journal import Unsynced
-from harness.planning.search.patience import Meanwhile, Note, first_line, nobody_answers, patient
 from harness.registry import hint
 from harness.results.secrets import HIDDEN, redact
+from harness.search.journal import Unsynced
+from harness.search.patience import Meanwhile, Note, first_line, nobody_answers, patient
 
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "sqlite": "sqlite"}
 # A host that vanishes without a word is noticed within a minute.

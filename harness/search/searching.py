@@ -21,21 +21,20 @@ from harness.places import Places
 from harness.planning.asking import Ask, longest, pruner_of, sampler_of
 from harness.planning.budget import use_of
 from harness.planning.plan import Plan
-from harness.planning.search.confirm import best
-from harness.planning.search.first import first_points
-from harness.planning.search.goals import watched
-from harness.planning.search.history import History, Proposal
-from harness.planning.search.ledger import Ledger
-from harness.planning.search.naming import study_name
-from harness.planning.search.pruning import Pruning
-from harness.planning.search.study import drawn, study_of
-from harness.planning.search.telling import tell
 from harness.planning.space import Suggests, proposed
 from harness.planning.sweepfile import Search
 from harness.planning.task import Task
-from harness.planning.watchers import unheard
 from harness.results.record import Record
 from harness.results.store import load
+from harness.search.confirm import best
+from harness.search.first import first_points
+from harness.search.goals import watched
+from harness.search.history import History, Proposal
+from harness.search.ledger import Ledger
+from harness.search.naming import study_name
+from harness.search.pruning import Pruning
+from harness.search.study import drawn, study_of
+from harness.search.telling import tell
 
 Note = Callable[[str], None]
 
@@ -50,7 +49,7 @@ class Searching:
         search: Search,
         places: Places,
         storage: BaseStorage,
-        note: Note = unheard,
+        note: Note,
     ) -> None:
         self.plan, self.task, self.search, self.places, self.note = plan, task, search, places, note
         self.folder = places.runs / plan.name

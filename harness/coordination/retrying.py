@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.coordination.failures import CLASSES, class_of
 from harness.errors import UserError
-from harness.planning.failures import CLASSES, class_of
 from harness.registry import hint
 from harness.results.record import Record
 from harness.results.store import load, record_files, set_aside

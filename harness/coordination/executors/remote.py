@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
+from harness.coordination.executors.by_files import Coordinators, Pulse, post_for
+from harness.coordination.executors.contract import End, Report
+from harness.coordination.executors.host import HALT, Job
 from harness.places import Places
-from harness.planning.executors.by_files import Coordinators, Pulse, post_for
-from harness.planning.executors.contract import End, Report
-from harness.planning.executors.host import HALT, Job
 from harness.results.store import folder_of
 from harness.settings import Settings
 from harness.train.channel import Verdict

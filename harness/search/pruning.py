@@ -12,9 +12,9 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.files import read_json_lines
-from harness.planning.search.goals import logged
-from harness.planning.search.study import Study
 from harness.planning.sweepfile import Objective
+from harness.search.goals import logged
+from harness.search.study import Study
 
 
 class Pruning:

@@ -10,25 +10,25 @@ from typing import Any
 
 from harness.cell import Cell
 from harness.config.schema import plain
+from harness.coordination.coordinator import Coordinator, Outdated
+from harness.coordination.executors.contract import Executor
+from harness.coordination.executors.opening import open_executor
+from harness.coordination.executors.relay import Relay
+from harness.coordination.lock import owned
+from harness.coordination.outcome import Outcome
+from harness.coordination.planfile import settle_plan_file
+from harness.coordination.planlog import Place, PlanLog
+from harness.coordination.queues import Fixed, Queue
+from harness.coordination.requests import Cancel, asked
+from harness.coordination.retention import Retention, Rule
+from harness.coordination.retrying import set_records_aside
+from harness.coordination.watchers import All, Watcher, unheard
+from harness.coordination.worker import check_all
 from harness.files import digest, full_disk
 from harness.mirror.watcher import Grid, Mirror
 from harness.places import Places
-from harness.planning.coordinator import Coordinator, Outdated
-from harness.planning.executors.contract import Executor
-from harness.planning.executors.opening import open_executor
-from harness.planning.executors.relay import Relay
-from harness.planning.lock import owned
-from harness.planning.outcome import Outcome
 from harness.planning.plan import Plan
-from harness.planning.planfile import settle_plan_file
-from harness.planning.planlog import Place, PlanLog
-from harness.planning.queues import Fixed, Queue
-from harness.planning.requests import Cancel, asked
-from harness.planning.retention import Retention, Rule
-from harness.planning.retrying import set_records_aside
 from harness.planning.task import Task
-from harness.planning.watchers import All, Watcher, unheard
-from harness.planning.worker import check_all
 from harness.results.record import Record
 from harness.results.store import folder_of, load
 from harness.settings import Settings, Site
@@ -137,7 +137,7 @@ def _storage(
     """Where a search keeps its trials; a plan without one needs no storage, and asks for none."""
     if plan.search is None:
         return nullcontext()
-    from harness.planning.search.storages import open_storage
+    from harness.search.storages import open_storage
 
     folder = places.runs / plan.name
     return open_storage(site.storage, folder, meanwhile=relay.meanwhile, note=watcher.note)
@@ -148,8 +148,8 @@ def _queues(
 ) -> list[Queue]:
     if plan.search is None:
         return [Fixed(plan.cells(places))]
-    from harness.planning.search.searching import Searching
-    from harness.planning.search.storages import journal
+    from harness.search.searching import Searching
+    from harness.search.storages import journal
 
     storage = storage or journal(places.runs / plan.name)
     return [Searching(plan, task, plan.search, places, storage, note) for task in plan.tasks]

@@ -15,10 +15,10 @@ from multiprocessing.connection import Connection
 from harness.cell import Cell
 from harness.config.document import Document
 from harness.config.experiment import Experiment
+from harness.coordination.failures import reason_of
 from harness.errors import UserError
 from harness.files import DiskError, append_line, full_disk, write_atomic
 from harness.places import Places
-from harness.planning.failures import reason_of
 from harness.results.store import folder_of
 from harness.settings import Settings
 from harness.train.channel import STOP, Channel, StoppedError, Verdict

@@ -18,13 +18,13 @@ from harness.errors import UserError
 from harness.places import Places
 from harness.planning.asking import needs
 from harness.planning.plan import Plan
-from harness.planning.search.goals import measured
-from harness.planning.search.history import History
-from harness.planning.search.naming import study_name
 from harness.planning.sweepfile import Objective
 from harness.planning.task import Task
 from harness.registry import hint
 from harness.results.store import load
+from harness.search.goals import measured
+from harness.search.history import History
+from harness.search.naming import study_name
 
 FEWEST = 4
 ENOUGH = 50  # of which a tenth, PED-ANOVA's best trials, are five

@@ -9,12 +9,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from harness.cell import Cell
+from harness.coordination.executors.contract import End, Report
+from harness.coordination.failures import death, kills_for_memory
+from harness.coordination.worker import answer, work
 from harness.cpu import cores
 from harness.errors import UserError
 from harness.places import Places
-from harness.planning.executors.contract import End, Report
-from harness.planning.failures import death, kills_for_memory
-from harness.planning.worker import answer, work
 from harness.processes import without_main
 from harness.settings import Settings
 from harness.train.channel import Verdict

@@ -2,10 +2,10 @@
 
 from optuna.trial import TrialState
 
-from harness.planning.search.goals import values_of, violations
-from harness.planning.search.study import Study
 from harness.planning.sweepfile import Search
 from harness.results.record import Record
+from harness.search.goals import values_of, violations
+from harness.search.study import Study
 
 
 def tell(study: Study, number: int, search: Search, record: Record) -> None:

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
+from harness.coordination.busy import Busy
+from harness.coordination.executors.contract import End, Executor, Report
+from harness.coordination.executors.leaving import dismiss_all
+from harness.coordination.failures import class_of
+from harness.coordination.outcome import Outcome, record_without_training
+from harness.coordination.queues import Queue
+from harness.coordination.requests import Cancel
+from harness.coordination.watchers import Watcher
 from harness.files import DiskError
-from harness.planning.busy import Busy
-from harness.planning.executors.contract import End, Executor, Report
-from harness.planning.executors.leaving import dismiss_all
-from harness.planning.failures import class_of
-from harness.planning.outcome import Outcome, record_without_training
 from harness.planning.policy import Policy
-from harness.planning.queues import Queue
-from harness.planning.requests import Cancel
-from harness.planning.watchers import Watcher
 from harness.results.record import Record
 from harness.results.store import load, save, set_aside
 from harness.train.channel import GO, Verdict

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.coordination.failures import class_of
+from harness.coordination.lock import at_work, folder_of_plan, plan_names, silence
+from harness.coordination.planlog import Place, last_launch
+from harness.coordination.retention import METRIC
 from harness.files import read_json, read_json_lines
-from harness.planning.failures import class_of
-from harness.planning.lock import at_work, folder_of_plan, plan_names, silence
-from harness.planning.planlog import Place, last_launch
-from harness.planning.retention import METRIC
 from harness.results.record import Record
 from harness.results.store import load, record_files
 

@@ -23,11 +23,11 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from harness.coordination.executors.host import Job, host, refusal
+from harness.coordination.executors.remote import Remote
 from harness.errors import UserError
 from harness.files import write_atomic
 from harness.places import Places
-from harness.planning.executors.host import Job, host, refusal
-from harness.planning.executors.remote import Remote
 from harness.settings import Settings
 
 SECONDS_FOR_A_PROBE = 60.0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from harness.coordination.planlog import last_launch
 from harness.errors import UserError
 from harness.files import disk_errors, read_json_lines
-from harness.planning.planlog import last_launch
 from harness.registry import hint
 
 SECONDS_OF_SILENCE = 60.0  # after which a coordinator on another host counts as gone

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from harness.planning.executors.contract import End, Executor
+from harness.coordination.executors.contract import End, Executor
 from harness.train.channel import STOP
 
 SECONDS_TO_LEAVE = 30.0

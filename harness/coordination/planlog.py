@@ -20,9 +20,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.coordination.retention import Rule
 from harness.errors import UserError
 from harness.files import DiskError, append_line, read_json_lines, write_json
-from harness.planning.retention import Rule
 from harness.results.record import Record
 from harness.results.secrets import redact
 

@@ -9,7 +9,7 @@ from harness.registry import Registry
 
 EXECUTORS = Registry(
     "executor",
-    local="harness.planning.executors.local:Local",
-    ray="harness.planning.executors.on_ray:OnRay",
-    slurm="harness.planning.executors.on_slurm:OnSlurm",
+    local="harness.coordination.executors.local:Local",
+    ray="harness.coordination.executors.on_ray:OnRay",
+    slurm="harness.coordination.executors.on_slurm:OnSlurm",
 )

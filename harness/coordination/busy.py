@@ -6,10 +6,10 @@ from math import inf
 from pathlib import Path
 
 from harness.cell import Cell
+from harness.coordination.executors.contract import End
+from harness.coordination.failures import class_of
+from harness.coordination.queues import Queue
 from harness.files import append_line, read_json_lines
-from harness.planning.executors.contract import End
-from harness.planning.failures import class_of
-from harness.planning.queues import Queue
 from harness.train.channel import Verdict
 
 SECONDS_TO_END = 60.0  # for a worker that was told to; then it is killed

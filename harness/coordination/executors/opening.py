@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from harness.coordination.executors import EXECUTORS
+from harness.coordination.executors.contract import Executor
 from harness.errors import UserError
 from harness.places import Places
-from harness.planning.executors import EXECUTORS
-from harness.planning.executors.contract import Executor
 from harness.registry import hint
 from harness.settings import Settings, Site
 

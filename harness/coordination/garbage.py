@@ -7,10 +7,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.coordination.lock import at_work, folder_of_plan, owned, plan_names
+from harness.coordination.retention import Rule, bytes_in
 from harness.errors import UserError
 from harness.files import read_json, read_json_lines
-from harness.planning.lock import at_work, folder_of_plan, owned, plan_names
-from harness.planning.retention import Rule, bytes_in
 from harness.results.store import load_all
 
 SECONDS_A_DAY = 86400

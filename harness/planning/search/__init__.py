@@ -1,1 +1,0 @@
-"""Optuna proposes, the records decide what it knows."""

@@ -1,0 +1,1 @@
+"""From a search space to cells: Optuna proposes, the records decide what it knows."""
