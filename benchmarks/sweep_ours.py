@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.cli.launching import Launching, train
 from harness.planning.plan import sweep_plan
+from harness.report.records import records_table
 
 
 def main(folder: Path, workers: int) -> None:
@@ -23,7 +24,7 @@ def main(folder: Path, workers: int) -> None:
         device="cpu",
         wandb="offline",
     )
-    train(plan, given)
+    train(plan, given, lambda outcome: records_table(outcome.records))
 
 
 if __name__ == "__main__":

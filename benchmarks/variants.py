@@ -27,6 +27,7 @@ from harness.models.build import network_of
 from harness.models.inputs import to_input
 from harness.places import Places
 from harness.source import prepare_source
+from harness.train.channel import GO
 from harness.train.fit import fit, quiet, trainer_for
 from harness.train.loaders import Loader, batches_of
 from harness.train.module import Classifier
@@ -110,7 +111,7 @@ def training(
     loader: "Loader | Resident", module: Classifier, folder: Path, epochs: int = 1
 ) -> Training:
     """harness.train's own trainer, its checkpoint after every epoch and its reports included."""
-    trainer = trainer_for(folder, epochs, lambda *_: True, "cpu")
+    trainer = trainer_for(folder, epochs, lambda *_: GO, "cpu")
     return partial(fit, trainer, module, loader, None)
 
 

@@ -15,7 +15,7 @@ from harness.bench.cost import Cost, cost_of
 from harness.cell import Cell, find_weights
 from harness.config.experiment import Experiment
 from harness.data.views import Views
-from harness.files import append_line
+from harness.files import append_line, read_json_lines
 from harness.models.build import network_of
 from harness.models.two_stream import TwoStream
 from harness.places import Places
@@ -57,6 +57,7 @@ def _train(
     experiment = cell.experiment()
     source = prepare_source(experiment.data, places, workers=1, progress=lambda *_: None)
     size = source.size(experiment.data)
+    only_of_these_videos(folder, source.cache.hash)
 
     pl.seed_everything(cell.seed, workers=True, verbose=False)
     network = network_of(experiment, len(source.classes), size)
@@ -67,7 +68,8 @@ def _train(
         initialise(network, loaders["train"])
     steps = experiment.train.epochs * len(loaders["train"])
     module = Classifier(network, experiment.train, experiment.eval, steps)
-    trainer = trainer_for(folder, experiment.train.epochs, channel, settings.device)
+    verdict = verdict_before(folder)
+    trainer = trainer_for(folder, experiment.train.epochs, channel, settings.device, verdict)
     ended = _fit(trainer, module, loaders)
     fitted = perf_counter() - clock
     epochs = experiment.train.epochs if ended is None else ended.epochs
@@ -119,6 +121,24 @@ def _evaluate(
             metrics |= module.summary(name)
     save_scores(folder, scores)
     return metrics
+
+
+def only_of_these_videos(folder: Path, data_hash: str) -> None:
+    """A checkpoint of an attempt on videos that have changed since is no beginning."""
+    log = folder / "log.jsonl"
+    before = [line["hash"] for line in read_json_lines(log) if line["event"] == "data"]
+    if before and before[-1] != data_hash:
+        (folder / "last.ckpt").unlink(missing_ok=True)
+    append_line(log, {"event": "data", "hash": data_hash})
+
+
+def verdict_before(folder: Path) -> Verdict | None:
+    """What an earlier attempt was told to end with, where it was killed on its way to a record."""
+    log = read_json_lines(folder / "log.jsonl")
+    told = [line for line in log if line["event"] == "verdict"]
+    if not told or not (folder / "last.ckpt").is_file():
+        return None
+    return Verdict("end", told[-1]["status"], told[-1]["reason"])
 
 
 def _loaders(

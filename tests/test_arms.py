@@ -123,7 +123,7 @@ def test_files_of_arms_are_looked_at_though_the_sweep_itself_is_wrong(tmp_path):
     lines = told(sweep(tmp_path, "arms:\n  - gone.yaml\n  - CONV\nserach: {trials: 3}\n"))
     assert lines == [
         "s.yaml:5: serach: unknown key; did you mean 'search'? "
-        "(allowed: arms, confirm, data, name, search, seeds, set)",
+        "(allowed: arms, confirm, data, name, policy, search, seeds, set)",
         "s.yaml:3: arms: no such experiment file gone.yaml",
     ]
 

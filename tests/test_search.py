@@ -161,7 +161,9 @@ def test_confirmed_are_the_best_by_rank_then_by_the_first_objective(values, k, b
     good = [t for t in given if t.constraints["c"] <= 0]
     bad = [t for t in given if t.constraints["c"] > 0]
     ordered = sorted(itertools.chain(ranks(good), ranks(bad)), key=lambda pair: pair[0])
-    assert [t.number for t in best(given, goals, k)] == [t.number for _, t in ordered[:k]]
+    assert [t.number for t in best(given, goals, k, {t.number: str(t.number) for t in given})] == [
+        t.number for _, t in ordered[:k]
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A cell at work, as the coordinator sees it."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 
@@ -19,8 +19,8 @@ SECONDS_TO_END = 60.0  # for a worker that was told to; then it is killed
 class Busy:
     """A cell, the queue that it came from, and how its earlier attempts died.
 
-    `ending`: what it was told without having asked. `waits`: it is not started while anything else
-    runs, and nothing else while it does.
+    `others` wait for the same training. `ending`: what it was told without having asked. `waits`:
+    it is not started while anything else runs, and nothing else while it does.
     """
 
     cell: Cell
@@ -31,6 +31,7 @@ class Busy:
     ending: Verdict | None = None
     patience: float = inf  # until it is killed
     waits: bool = False
+    others: list[tuple[Cell, Queue]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.deaths = deaths(self.folder)
@@ -53,6 +54,9 @@ class Busy:
 
     def dismiss(self, verdict: Verdict) -> None:
         self.ending, self.patience = verdict, time.monotonic() + SECONDS_TO_END
+
+    def write_down(self, verdict: Verdict) -> None:
+        append_line(self.folder / "log.jsonl", {"event": "verdict", **asdict(verdict)})
 
     def died(self, end: End) -> str:
         """What it was told to end with, its last words, or what was seen from outside."""

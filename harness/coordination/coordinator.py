@@ -59,6 +59,7 @@ class Coordinator:
             DiskError: a disk is full; what was at work has left, and its checkpoints stand.
         """
         self.outcome.before = sum(queue.before for queue in queues)
+        self.outcome.keys |= {key: "failed" for queue in queues for key in queue.failed}
         try:
             while not self.outcome.stopped:
                 self._fill(queues)
@@ -100,6 +101,8 @@ class Coordinator:
             busy = self._busy[cell.key] = Busy(cell, queue, self._folder(cell))
             self.watcher.started(cell)
             self._begin(busy)
+        elif queue is not self._busy[cell.key].queue:
+            self._busy[cell.key].others.append((cell, queue))
 
     def _begin(self, busy: Busy) -> None:
         """Start it, or have it wait until nothing runs beside it."""
@@ -137,6 +140,8 @@ class Coordinator:
     def _hear(self, busy: Busy, report: Report) -> None:
         if report.event == "epoch":
             verdict = busy.ending or self._judge(busy, report.facts)
+            if verdict.act == "end":  # it holds though the worker may be killed on its way to it
+                busy.write_down(verdict)
             self.executor.answer(report.key, verdict)
         self.watcher.progress(busy.cell, dict(report.facts))
 
@@ -197,6 +202,8 @@ class Coordinator:
         self.outcome.trained += 1
         record = load(busy.folder / "record.json")
         self._settle(busy.cell, busy.queue, record, reused=False)
+        for cell, queue in busy.others:
+            self._settle(cell, queue, record, reused=True)
         self._count(record)
 
     def _record(self, busy: Busy, status: str, reason: str) -> None:

@@ -18,6 +18,7 @@ NAMES = {  # of exceptions, since neither torch nor Lightning is imported here
     "MemoryError": "oom",
     "NotANumberError": "nan",
 }
+LOST = 255  # what multiprocessing says of a child whose fork server has died
 NO_MEMORY = ("not enough memory", "out of memory", "cannot allocate memory")
 
 
@@ -62,6 +63,8 @@ def death(exitcode: int | None, *, oom: bool) -> str:
         if exitcode == -9 and oom:
             return f"oom: killed by {signal}: the machine's memory ran out"
         return f"{'preempted' if exitcode in (-9, -15) else 'bug'}: killed by {signal}"
+    if exitcode == LOST:
+        return "preempted: the process that starts trainings is gone"
     return f"bug: ended with exit code {exitcode} and no record"
 
 

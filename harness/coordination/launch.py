@@ -28,8 +28,9 @@ from harness.files import digest, full_disk
 from harness.mirror.watcher import Grid, Mirror
 from harness.places import Places
 from harness.planning.plan import Plan
+from harness.planning.searched import variants
 from harness.planning.task import Task
-from harness.results.record import Record
+from harness.results.record import STATUSES, Record
 from harness.results.store import folder_of, load
 from harness.settings import Settings, Site
 from harness.source import prepare_source
@@ -79,8 +80,8 @@ def launch(
         if plan.path is not None:
             settle_plan_file(plan.path, folder, update=again.update)
         hashes = _prepare(plan, places, settings, All(watcher, log))
-        if again.failed and plan.search:  # a fixed plan sets aside what it comes to
-            set_records_aside(folder, ["failed"])
+        if plan.search and (again.failed or again.fresh):  # a fixed plan sets aside what it meets
+            set_records_aside(folder, STATUSES if again.fresh else ["failed"])
         queues, rule = _queues(plan, places, storage, watcher.note), _rule(plan)
         log.planned(settings.workers, _totals(plan, queues, places), rule)
         with Mirror(folder, places, settings, watcher) as mirror:
@@ -158,7 +159,8 @@ def _queues(
 def _check(plan: Plan, places: Places, executor: Executor) -> None:
     """Options and networks of every arm that is still to be trained, found out where torch is."""
     pending = [task for task in plan.tasks if _has_work(plan, task, places)]
-    if pending:
+    if pending:  # of a search its choices, too
+        pending += [choice for task in pending for choice in variants(task, plan.space)]
         executor.ask(check_all, [(task.experiment, task.document) for task in pending], places)
 
 
@@ -188,6 +190,8 @@ def _outdated(again: Again, hashes: dict[str, str]) -> Outdated:
     def outdated(cell: Cell, record: Record) -> bool:
         if record.status == "failed":
             return again.failed or again.fresh
+        if not record.data_hash:  # cancelled before it had any data
+            return again.fresh
         current = hashes.get(digest(cell.config["data"]), record.data_hash)
         return again.fresh or record.data_hash != current
 

@@ -63,7 +63,7 @@ class PlanLog:
             raise
         finally:
             with suppress(DiskError):  # a full disk has been told by what found it full
-                self.write("left", how=self.how)
+                self.write("left", how=redact(self.how))
 
     def planned(self, workers: int, totals: Mapping[Place, int | None], rule: Rule) -> None:
         """What is to be done, and by which value the cells of an arm are compared."""

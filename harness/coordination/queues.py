@@ -1,7 +1,7 @@
 """Where the coordinator takes its next cell from, and whom it tells what came of it."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from harness.cell import Cell
@@ -13,6 +13,11 @@ class Queue(Protocol):
     """`next` gives a cell, or None when there is none now; `finished` says there will be none."""
 
     before: int  # cells that were done when the queue was taken up, and are not given again
+
+    @property
+    def failed(self) -> Sequence[str]:
+        """The keys of those of them that had failed."""
+        ...
 
     @property
     def total(self) -> int: ...
@@ -33,6 +38,7 @@ class Fixed:
     """Cells that are known beforehand, in order."""
 
     before = 0
+    failed: Sequence[str] = ()
 
     def __init__(self, cells: Iterable[Cell]) -> None:
         self._cells = deque(cells)

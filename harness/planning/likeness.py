@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from harness.places import Places
-from harness.planning.space import Dimension
+from harness.planning.space import Dimension, free_keys
 from harness.planning.task import Task
 from harness.results.record import Record
 from harness.results.store import folder_of, load_all
@@ -75,11 +75,6 @@ class Likes:
     def _size(self, record: Record) -> int:
         folder = folder_of(self.places.runs, record.plan, record.key)
         return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-
-
-def free_keys(space: Sequence[Dimension]) -> set[str]:
-    """What a search changes; with its name, all of a component."""
-    return {dimension.key.removesuffix(".name") for dimension in space}
 
 
 def agrees(wanted: Any, found: Any, free: Collection[str], at: str = "") -> bool:

@@ -16,7 +16,7 @@ from harness.planning.ablation import ablated, ablation_tasks
 from harness.planning.arms import check_bases, tasks_of
 from harness.planning.checks import check_search
 from harness.planning.policy import Policy
-from harness.planning.searched import require_fair, space_of
+from harness.planning.searched import require_distinct, require_fair, space_of
 from harness.planning.space import Dimension
 from harness.planning.sweepfile import Confirm, Search, Sweep
 from harness.planning.task import Task, experiment_task
@@ -117,6 +117,7 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     if sweep.search:
         plan.space = space_of(sweep.search, tasks, document, errors)
         require_fair(tasks, sweep, document, errors)
+        require_distinct(tasks, plan.space, errors)
         check_search(sweep.search, plan.space, tasks, document, errors)
     errors.tell()
     return plan

@@ -1,19 +1,22 @@
 """What a sweep file says of its search, held against the arms that it is to be made on."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from harness.config.document import Document, Path_
+from harness.config.schema import plain
 from harness.errors import Errors, UserError
-from harness.planning.space import Dimension, parse, setting_of, wrong_conditions
+from harness.files import digest
+from harness.planning.space import Dimension, free_keys, parse, setting_of, wrong_conditions
 from harness.planning.sweepfile import Search, Sweep
 from harness.planning.task import Task
 from harness.planning.values import as_yaml
 from harness.registry import hint
 
 SPACE = ("search", "space")
+RESULT = ("data", "model", "train", "eval")
 
 
 def space_of(
@@ -61,6 +64,28 @@ def require_fair(tasks: Sequence[Task], sweep: Sweep, document: Document, errors
         arm = next(name for name, own in choosing.items() if own == seed)
         message = f"{seed} is the seed that the search of arm {arm!r} chooses with"
         errors.add(document.error(("confirm", "seeds"), f"{message}; confirm on others"))
+
+
+def require_distinct(tasks: Sequence[Task], space: Sequence[Dimension], errors: Errors) -> None:
+    """Arms that differ in nothing but what is searched would share trainings and their records."""
+    free, seen = free_keys(space), dict[str, Task]()
+    for task in tasks:
+        with errors.collected():
+            config = {k: v for k, v in plain(task.experiment).items() if k in RESULT}
+            twin = seen.setdefault(digest(_fixed(config, free)), task)
+            if twin is not task:
+                raise UserError(
+                    f"{task.where}: arms {twin.arm!r} ({twin.where}) and {task.arm!r} differ in "
+                    "nothing but what is searched; drop one, or change what differs"
+                )
+
+
+def _fixed(tree: Any, free: Collection[str], at: str = "") -> Any:
+    """A configuration without what is searched."""
+    if not isinstance(tree, Mapping):
+        return tree
+    below = {key: f"{at}.{key}" if at else key for key in tree}
+    return {k: _fixed(tree[k], free, below[k]) for k in tree if below[k] not in free}
 
 
 def _listed(arms: Sequence[str]) -> str:

@@ -207,3 +207,8 @@ def _divides(step: Any, width: float) -> bool:
 
 def _whole(steps: float) -> bool:
     return abs(steps - round(steps)) < 1e-9
+
+
+def free_keys(space: Sequence[Dimension]) -> set[str]:
+    """What a search changes; with its name, all of a component."""
+    return {dimension.key.removesuffix(".name") for dimension in space}

@@ -9,8 +9,8 @@ import re
 from typing import Any
 
 NAMES = re.compile(r"(^|_)(api_?key|key_id|token|secret|password|passwd|credential)s?($|_)", re.I)
-IN_URL = re.compile(r"(\w+://[^\s/:@]*:)[^\s/@]+@")
-IN_QUERY = re.compile(r"([?&](?:password|passwd|token|secret)=)[^\s&#]+", re.I)
+IN_URL = re.compile(r"(\w+://[^\s/:@]*:)\S+@")  # a password may hold / and @
+IN_QUERY = re.compile(r"([?&]\w*(?:password|passwd|token|secret)=)[^\s&#]+", re.I)
 HIDDEN = "[hidden]"
 
 

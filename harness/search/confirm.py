@@ -2,10 +2,10 @@
 
 Trials that keep every constraint come before those that do not; then by rank: those that no other
 beats on all objectives, then those that only the first rank beats, and so on; within a rank by the
-first objective, then by age. With one objective that is its order. Equal settings count once.
+first objective, then by age. With one objective that is its order. Equal trainings count once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from optuna.trial import FrozenTrial
 
@@ -14,14 +14,17 @@ from harness.planning.sweepfile import Objective
 Point = tuple[float, ...]  # the smaller the better, objective by objective
 
 
-def best(trials: Sequence[FrozenTrial], goals: Sequence[Objective], k: int) -> list[FrozenTrial]:
+def best(
+    trials: Sequence[FrozenTrial], goals: Sequence[Objective], k: int, keys: Mapping[int, str]
+) -> list[FrozenTrial]:
+    """`keys`: which training each trial is, by its number."""
     chosen: dict[str, FrozenTrial] = {}
     for feasible in (True, False):
         among = [trial for trial in trials if _feasible(trial) == feasible]
         for trial in _in_order(among, goals):
             if len(chosen) == k:
                 return list(chosen.values())
-            chosen.setdefault(repr(sorted(trial.params.items())), trial)
+            chosen.setdefault(keys[trial.number], trial)
     return list(chosen.values())
 
 

@@ -10,6 +10,7 @@ are told in the order of their numbers when all of them have ended.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from math import inf
 
 import optuna
 from optuna.storages import BaseStorage
@@ -73,6 +74,7 @@ class Searching:
         self._settle()
         ended = (TrialState.COMPLETE, TrialState.PRUNED)
         self.before = len(self.study.get_trials(deepcopy=False, states=ended))
+        self.failed = [*self._failed()]
 
     @property
     def total(self) -> int:
@@ -106,18 +108,38 @@ class Searching:
         return self.pruning.report(numbers[0], epoch, metrics) if numbers else False
 
     def _tell_ended(self) -> None:
-        whole = self.ledger.number % self.batch == 0 or self._over()
-        if self.batch == 1 or (whole and not self._open):
-            for number in sorted(self._ended):
-                record = self._ended.pop(number)
-                self.pruning.recover(number, self.folder / record.key / "log.jsonl")
-                tell(self.study, number, self.search, record)
-                self._count(number, record)
+        """In the order of numbers; of a batch only when all before its end have ended."""
+        for number in sorted(number for number in self._ended if number < self._edge()):
+            record = self._ended.pop(number)
+            self.pruning.recover(number, self.folder / record.key / "log.jsonl")
+            tell(self.study, number, self.search, record)
+            self._count(number, record)
+
+    def _edge(self) -> float:
+        """The first number of the first batch that is not whole yet."""
+        if self.batch == 1:
+            return inf
+        asked = self.ledger.number
+        edge = asked if self._over() else asked - asked % self.batch
+        at_work = (number for numbers in self._open.values() for number in numbers)
+        return min([edge, *(number - number % self.batch for number in at_work)])
 
     def _settle(self) -> None:
         """Bring the storage to what history and records say."""
-        trials = self.study.get_trials(deepcopy=False)
-        for trial in trials[len(self.history) :]:  # the history was lost with its disk's last words
+        waiting = self._refill()
+        # What has ended is told first: what is judged then is judged by what was known before.
+        at_work = [proposal for proposal in waiting if not self._take_up(proposal)]
+        self._tell_ended()
+        for proposal in at_work:
+            self.pruning.recover(proposal.number, self.folder / proposal.key / "log.jsonl")
+            self._cells.append(self._cell(FixedTrial(proposal.params), proposal.number))
+        if self.ledger.number % self.batch:  # a batch that was not asked for to its end
+            self._ask_batch()
+
+    def _refill(self) -> list[Proposal]:
+        """History and storage with the same trials; those of them that wait for a record."""
+        trials, waiting = self.study.get_trials(deepcopy=False), list[Proposal]()
+        for trial in [trial for trial in trials if trial.number not in self.history]:
             cell = self._cell(FixedTrial(trial.params), trial.number)
             self.history.add(Proposal.of(trial, self.study.study_name, cell.key))
         for proposal in self.history:
@@ -129,20 +151,17 @@ class Searching:
                     self._count(proposal.number, self._recorded(proposal.key))
                 continue
             if self._opened(proposal, repeated):
-                self._take_up(proposal)
-        self._tell_ended()
-        if self.ledger.number % self.batch:  # a batch that was not asked for to its end
-            self._ask_batch()
+                waiting.append(proposal)
+        return waiting
 
-    def _take_up(self, proposal: Proposal) -> None:
-        """What ended without being told is told now; what was at work goes on."""
+    def _take_up(self, proposal: Proposal) -> bool:
+        """Whether it has ended without being told, which it is to be now."""
         record = self._recorded(proposal.key)
-        if record is not None:
-            self._ended[proposal.number] = record
-            self._open.pop(proposal.key)
-        else:
-            self.pruning.recover(proposal.number, self.folder / proposal.key / "log.jsonl")
-            self._cells.append(self._cell(FixedTrial(proposal.params), proposal.number))
+        if record is None:
+            return False
+        self._ended[proposal.number] = record
+        self._open.pop(proposal.key, None)
+        return True
 
     def _ask_batch(self) -> None:
         """As many trials as make a batch whole, of which one at least is to be trained."""
@@ -177,6 +196,13 @@ class Searching:
         self._open.setdefault(proposal.key, []).append(proposal.number)
         return True
 
+    def _failed(self) -> Iterator[str]:
+        """The cells that failed before: they stay visible however often the plan is launched."""
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
+            record = self._recorded(self.history[trial.number].key)
+            if record is not None and record.status == "failed":
+                yield record.key
+
     def _recorded(self, key: str) -> Record | None:
         path = self.folder / key / "record.json"
         return load(path) if path.is_file() else None
@@ -207,6 +233,7 @@ class Searching:
 
     def _best(self) -> Iterator[Cell]:
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        for chosen in best(done, self.search.goals, self.plan.confirm.top_k):
+        keys = {trial.number: self.history[trial.number].key for trial in done}
+        for chosen in best(done, self.search.goals, self.plan.confirm.top_k, keys):
             for seed in self.plan.confirm.seeds:
                 yield self._cell(FixedTrial(chosen.params), chosen.number, seed)

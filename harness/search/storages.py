@@ -58,7 +58,8 @@ def open_storage(
     """
     scheme, colon, rest = url.partition(":")
     if scheme == "journal" and bool(colon) == bool(rest):
-        yield journal_file(Path(rest)) if rest else journal(folder)
+        own = cast("BaseStorage", Own(journal_file(Path(rest)), mark(folder))) if rest else None
+        yield own or journal(folder)
         return
     kind = scheme.partition("+")[0]
     opener = OPENERS.get(kind) if colon else None

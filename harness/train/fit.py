@@ -14,18 +14,25 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from harness.train.channel import Channel
+from harness.train.channel import Channel, Verdict
 from harness.train.checkpoint import LastCheckpoint
 from harness.train.loaders import Loader
 from harness.train.module import Classifier
 from harness.train.progress import Report
 
 
-def trainer_for(folder: Path, epochs: int, channel: Channel | None, device: str) -> pl.Trainer:
+def trainer_for(
+    folder: Path,
+    epochs: int,
+    channel: Channel | None,
+    device: str,
+    verdict: Verdict | None = None,
+) -> pl.Trainer:
+    """`verdict`: with what an earlier attempt was told to end, and did not come to it."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     callbacks: list[pl.Callback] = []
     if channel is not None:  # the checkpoint first: who is stopped has saved the epoch
-        callbacks = [LastCheckpoint(folder / "last.ckpt"), Report(channel)]
+        callbacks = [LastCheckpoint(folder / "last.ckpt"), Report(channel, verdict)]
     return pl.Trainer(
         max_epochs=epochs,
         accelerator=device,

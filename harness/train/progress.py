@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from harness.train.channel import Channel, EndedError, StoppedError
+from harness.train.channel import Channel, EndedError, StoppedError, Verdict
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -14,9 +14,14 @@ SECONDS_BETWEEN_REPORTS = 0.5
 class Report(pl.Callback):
     """Sends progress at most twice a second, and the metrics of every epoch."""
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    def __init__(self, channel: Channel, verdict: Verdict | None = None) -> None:
+        self.channel, self.verdict = channel, verdict
         self._next = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, _: object) -> None:
+        """A training that was told to end, and was killed before it could, ends where it was."""
+        if self.verdict is not None:
+            raise EndedError(self.verdict, trainer.current_epoch)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
         if time.monotonic() < self._next:

@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,8 @@ class Pulse:
 
     def _go_on(self) -> None:
         while not self._over.wait(self._seconds):
-            self._beat()
+            with suppress(OSError):  # a shared file system may fail once; one beat is not missed
+                self._beat()
 
     def _beat(self) -> None:
         """In place and of constant length, so that a full disk does not stop it."""
