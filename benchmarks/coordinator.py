@@ -15,7 +15,7 @@ import pstats
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import log10
 from pathlib import Path
@@ -64,6 +64,7 @@ class Search:
     trials: int
     sampler: dict[str, Any]
     goal: float | None = None
+    pruner: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
 
 
 def main() -> None:
@@ -71,6 +72,12 @@ def main() -> None:
     searches = [
         Search(title="random", trials=options.trials, sampler={"name": "random"}, goal=GOAL),
         Search(title="tpe", trials=options.tpe, sampler={"name": "tpe"}),
+        Search(
+            title="tpe, median pruner",
+            trials=options.tpe,
+            sampler={"name": "tpe"},
+            pruner={"name": "median"},
+        ),
     ]
     report: dict[str, Any] = {"machine": machine("optuna"), "rows": []}
     for search in searches:
@@ -100,6 +107,8 @@ class Toy:
         self._cells: dict[str, Cell] = {}
         self._epochs: dict[str, int] = {}
         self._events: list[Report | End] = []
+
+    room = WORKERS
 
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         question(*arguments)
@@ -191,7 +200,7 @@ def measured(search: Search, profile: bool) -> list[dict[str, Any]]:
         profiler = cProfile.Profile()
         if profile:
             profiler.enable()
-        queue = Searching(plan, plan.tasks[0], plan.search, places, journal(toy.folder))
+        queue = Searching(plan, plan.tasks[0], plan.search, places, journal(toy.folder), print)
         Coordinator(toy.folder, WORKERS, marks, toy, lambda *_: False).run([queue])
         profiler.disable()
         if profile:
@@ -206,6 +215,7 @@ def plan_of(search: Search, folder: Path) -> Plan:
     """A search over one experiment, without confirmation."""
     (folder / "toy.yaml").write_text(EXPERIMENT)
     asked = {"trials": search.trials, "sampler": search.sampler, "space": SPACE}
+    asked["pruner"] = search.pruner
     sweep = {"name": "toys", "arms": ["toy.yaml"], "search": asked}
     (folder / "toys.yaml").write_text(json.dumps(sweep))
     plan = sweep_plan(folder / "toys.yaml")

@@ -73,7 +73,9 @@ class Setting:
             "enqueue": setting.trials,
         }
         sets = dict(text.split("=", 1) for text in overrides)
-        arm = {"base": "base.yaml", "set": {k: json.loads(v) for k, v in sets.items()}}
+        # The arm's own values are the first trial, so that they are made those of the first.
+        own = {k: json.loads(v) for k, v in sets.items()} | setting.trials[0]
+        arm = {"base": "base.yaml", "set": own}
         sweep = {"name": "sweep", "arms": [arm], "search": search}
         (folder / "sweep.yaml").write_text(json.dumps(sweep))
         stored = asdict(setting) | {"folder": str(folder), "roots": [str(r) for r in setting.roots]}

@@ -56,15 +56,18 @@ class Busy:
         self.ending, self.patience = verdict, time.monotonic() + SECONDS_TO_END
 
     def write_down(self, verdict: Verdict) -> None:
-        append_line(self.folder / "log.jsonl", {"event": "verdict", **asdict(verdict)})
+        self._log({"event": "verdict", **asdict(verdict)})
+
+    def _log(self, line: dict[str, object]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        append_line(self.folder / "log.jsonl", line)
 
     def died(self, end: End) -> str:
         """What it was told to end with, its last words, or what was seen from outside."""
         known, self.deaths = len(self.deaths), deaths(self.folder)
         if len(self.deaths) == known:
             reason = self.ending.reason if self.ending else end.death
-            self.folder.mkdir(parents=True, exist_ok=True)
-            append_line(self.folder / "log.jsonl", {"event": "died", "reason": reason})
+            self._log({"event": "died", "reason": reason})
             self.deaths.append(reason)
         return self.deaths[-1]
 
