@@ -54,11 +54,12 @@ def test_without_it_they_do_not(tmp_path):
     assert any(other != found[0] for other in found)
 
 
-@pytest.mark.parametrize("after", [2, 15, 31])
+@pytest.mark.parametrize("pruner", PRUNERS)
+@pytest.mark.parametrize("after", [2, 13, 15, 19, 22, 25, 28, 31, 34])
 @pytest.mark.parametrize("lost", [False, True])
-def test_one_that_was_interrupted_goes_on_as_if_it_had_not_been(after, lost, tmp_path):
+def test_one_that_was_interrupted_goes_on_as_if_it_had_not_been(pruner, after, lost, tmp_path):
     """Interrupted after so many epochs, with the storage kept or lost."""
-    plan = search(tmp_path, TEXT.format(pruner=PRUNERS[1], deterministic="true"))
+    plan = search(tmp_path, TEXT.format(pruner=pruner, deterministic="true"))
     reference, places = places_in(tmp_path), places_in(tmp_path, "again")
     run(plan, reference, Toy(reference.runs, epochs=4))
     left = [after]
@@ -72,6 +73,25 @@ def test_one_that_was_interrupted_goes_on_as_if_it_had_not_been(after, lost, tmp
     if lost:
         (places.runs / "s" / "study.journal").unlink()
     run(plan, places, Toy(places.runs, epochs=4, order=after + 1))
+    assert kept(places) == kept(reference)
+
+
+def test_a_verdict_holds_though_the_worker_is_killed_on_its_way_to_the_record(tmp_path):
+    plan = search(tmp_path, TEXT.format(pruner=PRUNERS[1], deterministic="true"))
+    reference, places = places_in(tmp_path), places_in(tmp_path, "again")
+    run(plan, reference, Toy(reference.runs, epochs=4))
+    killed = []
+
+    class Killed(Toy):
+        def answer(self, key, verdict):
+            if verdict.status == "pruned" and key not in killed:
+                killed.append(key)
+                self.kill(key)
+            else:
+                super().answer(key, verdict)
+
+    run(plan, places, Killed(places.runs, epochs=4))
+    assert killed
     assert kept(places) == kept(reference)
 
 

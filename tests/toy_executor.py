@@ -56,6 +56,7 @@ class Training:
     folder: Path
     epoch: int
     waits: bool = False
+    told: dict[str, str] | None = None  # with what an earlier attempt was told to end
 
 
 class Toy:
@@ -86,10 +87,13 @@ class Toy:
     def start(self, cell: Cell) -> None:
         folder = folder_of(self.runs, cell.plan, cell.key)
         folder.mkdir(parents=True, exist_ok=True)
-        logged = [line["epoch"] for line in read_json_lines(folder / "log.jsonl") if _epoch(line)]
+        log = read_json_lines(folder / "log.jsonl")
+        logged = [line["epoch"] for line in log if _epoch(line)]
+        told = [line for line in log if line["event"] == "verdict"]
         append_line(folder / "log.jsonl", {"event": "start", "key": cell.key, "seed": cell.seed})
         self.started.append(cell)
-        self._trainings[cell.key] = Training(cell, folder, max(logged, default=0))
+        epoch, verdict = max(logged, default=0), told[-1] if told else None
+        self._trainings[cell.key] = Training(cell, folder, epoch, told=verdict)
 
     def events(self, _seconds: float) -> Sequence[Report | End]:
         """One step of one training that can take one."""
@@ -119,6 +123,8 @@ class Toy:
         """There is nothing to close."""
 
     def _step(self, training: Training) -> Report | End:
+        if training.told is not None:
+            return self._done(training, training.told["status"], training.told["reason"])
         if training.epoch == self.epochs:
             return self._done(training, "done", "")
         death = self.dies(training.cell, training.epoch + 1)

@@ -19,6 +19,8 @@ def redact(value: Any) -> Any:
 
     >>> redact({"api_key": "abc", "storage": "postgresql://me:pw@host/db", "lr": 0.1})
     {'api_key': '[hidden]', 'storage': 'postgresql://me:[hidden]@host/db', 'lr': 0.1}
+    >>> redact("mysql://me:p@s/s@host/db?sslpassword=x&a=1")
+    'mysql://me:[hidden]@host/db?sslpassword=[hidden]&a=1'
     """
     return _redact(value, _from_environment())
 
