@@ -56,7 +56,7 @@ class PlanLog:
         try:
             yield
         except UserError as error:
-            self.how = str(error).splitlines()[0]
+            self.how = str(error).splitlines()[0].rstrip(":")
             raise
         except Exception as error:
             self.how = f"{type(error).__name__}: {error}"
@@ -105,6 +105,7 @@ def last_launch(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def last_command(folder: Path) -> str:
-    """What launched a plan the last time."""
+    """What launched a plan the last time, without what would set more records aside."""
     launch = last_launch(read_json_lines(folder / "plan.jsonl"))
-    return str(launch[0]["command"]) if launch else ""
+    words = str(launch[0]["command"]).split(" ") if launch else []
+    return " ".join(word for word in words if word not in ("--retry-failed", "--fresh"))

@@ -144,4 +144,9 @@ def _shares(
 ) -> dict[str, Any]:
     study = optuna.create_study(direction=goal.direction)
     study.add_trials(trials)
-    return optuna.importance.get_param_importances(study, evaluator=judge)
+    try:
+        return optuna.importance.get_param_importances(study, evaluator=judge)
+    except RuntimeError as error:
+        if "zero total variance" not in str(error):
+            raise
+        return {}  # all trials are equally good to fANOVA: no parameter mattered
