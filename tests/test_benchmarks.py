@@ -79,5 +79,5 @@ def test_the_coordinators_cost_is_told_with_its_memory():
     report = json.loads(
         benchmark("coordinator.py", "--trials", 20, "--tpe", 10, "--format", "json")
     )
-    assert [row["trials"] for row in report["rows"]] == [2, 10, 20, 1, 5, 10]
+    assert [row["trials"] for row in report["rows"]] == [2, 10, 20, *[1, 5, 10] * 2]
     assert all(row["ms"] > 0 < row["memory_mb"] for row in report["rows"])

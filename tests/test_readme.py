@@ -37,9 +37,9 @@ def in_small(command: str, real_data: str | None) -> list[str]:
     if words[:2] == ["sweep", "sweeps/ut_interaction.yaml"]:
         change = "set={train.epochs: 1, eval.views: 1}"
         return [*words[:2], "--data", str(real_data), "--set", change, "--set", "seeds=[0]"]
-    if words[0] == "sweep":
+    if words[0] in ("sweep", "importance"):
         few = "set={data.train: 64, data.test: 16, train.epochs: 1, data.val: {share: 0.3}}"
-        return [*words, "--set", few, "--set", "search.trials=2", "--set", "confirm.seeds=[1]"]
+        return [*words, "--set", few, "--set", "search.trials=4", "--set", "confirm.seeds=[1]"]
     return words
 
 

@@ -84,7 +84,7 @@ def run_id(plan: str, name: str) -> str:
     """The record's own id, in letters that W&B takes; a plan that must be respelt stays distinct.
 
     >>> run_id("demo", "1f3a9c"), run_id("a/b", "1f3a9c")
-    ('demo-1f3a9c', 'a_b-c14cddc0-1f3a9c')
+    ('demo-1f3a9c', 'a_b-f5effa31-1f3a9c')
     """
     safe = re.sub(r"[^\w.-]", "_", plan, flags=re.ASCII)[:80]
     return f"{safe}-{name}" if safe == plan else f"{safe}-{digest(plan)[:8]}-{name}"
