@@ -6,7 +6,6 @@ import pytest
 from searches import places_in, records, run, search, states
 from shapes import TINY, write
 from toy_executor import Toy
-from toy_launch import toy_here  # noqa: F401 (a fixture)
 
 from harness.coordination.coordinator import Coordinator
 from harness.coordination.watchers import Silent
@@ -69,7 +68,7 @@ def test_spellings_of_one_training_are_confirmed_once(tmp_path):
     assert sorted(names) == ["conv", "sum"]
 
 
-def test_failures_stay_visible_however_often_a_search_is_launched(toy_here):  # noqa: F811
+def test_failures_stay_visible_however_often_a_search_is_launched(toy_here):
     dies = {"dies": lambda cell, _: "bug: no" if cell.trial == 1 else None}
     first = toy_here("sweep", "search.yaml", **dies)
     again = toy_here("sweep", "search.yaml")
@@ -78,7 +77,7 @@ def test_failures_stay_visible_however_often_a_search_is_launched(toy_here):  # 
     assert "--retry-failed" in again.stderr
 
 
-def test_fresh_trains_a_whole_search_again(toy_here):  # noqa: F811
+def test_fresh_trains_a_whole_search_again(toy_here):
     toy_here("sweep", "search.yaml")
     again = toy_here("sweep", "search.yaml", "--fresh")
     assert "7 trained now" in again.stderr
