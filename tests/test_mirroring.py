@@ -2,24 +2,21 @@
 
 import os
 import signal
-import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from fake_wandb import KEY, served
 from left_cells import cell, left, logged, mirrored
+from mirrors import eventually, fill, mirrors_of, opened, services_of, tell
+from searches import Notes
 from shapes import TINY, write
 
 from harness.coordination.launch import launch
-from harness.coordination.watchers import Silent
 from harness.mirror import watcher
 from harness.mirror.marker import marker_of
-from harness.mirror.watcher import Mirror
 from harness.places import Places
 from harness.planning.plan import experiment_plan, sweep_plan
 from harness.results.record import Record
-from harness.results.store import load
 from harness.settings import Settings
 
 SWEEP = """
@@ -32,14 +29,6 @@ search:
 confirm: {top_k: 1, seeds: [1]}
 """
 BOARD = (["arm", "top1"], [["conv", 0.9], ["none", None]])
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -60,22 +49,6 @@ def plan(tmp_path):
     place = tmp_path / "runs" / "left"
     place.mkdir(parents=True)
     return place
-
-
-def opened(plan: Path, mode: str = "offline", media=()) -> tuple[Mirror, Notes]:
-    notes, settings = Notes(), Settings(wandb=mode, media=media)
-    return Mirror(plan, Places(runs=plan.parent), settings, notes), notes
-
-
-def tell(mirror: Mirror, folder: Path) -> Record:
-    record = load(folder / "record.json")
-    mirror.finished(cell(record.key), record, reused=False)
-    return record
-
-
-def eventually(what) -> None:
-    while not what():  # ends with the test's own limit
-        time.sleep(0.02)
 
 
 def test_a_sweep_leaves_one_run_a_cell_that_equals_its_record(folder, places):
@@ -195,16 +168,6 @@ def test_a_full_disk_is_told_and_what_it_cut_short_is_written_again(small_disk):
     assert notes.notes == []
 
 
-def fill(file: Path) -> None:
-    """Take all the room there is, but for what a marker needs."""
-    with file.open("wb", buffering=0) as taken:
-        try:
-            while True:
-                taken.write(bytes(4096))
-        except OSError:
-            taken.truncate(file.stat().st_size - 8192)
-
-
 def test_a_mirror_that_is_killed_costs_nobody_anything(folder, places):
     class Kills(Notes):
         def started(self, _cell):
@@ -223,26 +186,6 @@ def test_a_mirror_that_is_killed_costs_nobody_anything(folder, places):
     [note] = display.notes
     assert note.startswith("W&B: its mirror ended with exit code -9; ")
     assert note.endswith("missing there: `harness sync tiny` writes what is missing")
-
-
-def mirrors_of(plan: Path) -> list[int]:
-    """The processes that hold the lock of the plan's mirror."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [fd.readlink() for fd in (process / "fd").iterdir()]
-        except OSError:  # it has ended, or is somebody else's
-            continue
-        if (plan / ".mirror.lock").resolve() in links:
-            found.append(int(process.name))
-    return found
-
-
-def services_of(pid: int) -> list[int]:
-    """The children of a process that are W&B's service."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    named = {int(child): Path(f"/proc/{child}/comm").read_text() for child in children}
-    return [child for child, name in named.items() if name.startswith("wandb")]
 
 
 def test_a_service_that_is_killed_is_started_again(plan):
