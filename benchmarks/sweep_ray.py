@@ -33,8 +33,12 @@ def main(folder: Path) -> None:
 
     paths = os.pathsep.join(sys.path)
     runtime = {"env_vars": {"PYTHONPATH": paths}}
-    ray.init(
-        num_cpus=CORES, include_dashboard=False, logging_level=logging.ERROR, runtime_env=runtime
+    ray.init(  # a cluster of its own, also where another is or was
+        "local",
+        num_cpus=CORES,
+        include_dashboard=False,
+        logging_level=logging.ERROR,
+        runtime_env=runtime,
     )
     setting = Setting.read(folder)
     tuner = tune.Tuner(
