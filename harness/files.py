@@ -12,6 +12,15 @@ from typing import IO, Any
 
 from harness.errors import UserError
 
+UNWRITABLE = (
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,  # a file stands where a folder is asked for, or the other way round
+    errno.EISDIR,
+    errno.EEXIST,
+)
+
 
 class DiskError(UserError):
     """Nothing can be written; what was at work goes on once the user has made room."""
@@ -24,7 +33,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         with full_disk(path):
             yield
     except OSError as error:
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno in UNWRITABLE:
             raise DiskError(f"{path}: cannot be written ({error.strerror})") from error
         raise
 

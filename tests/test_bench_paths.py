@@ -1,5 +1,9 @@
 """Every path of PyTorch computes the convolution that it stands for; so do our variants."""
 
+import subprocess
+import sys
+from textwrap import dedent
+
 import pytest
 import torch
 from torch import nn
@@ -66,6 +70,22 @@ def test_a_kernel_along_time_alone_always_runs_in_two_dimensions_too():
     assert {"contiguous conv2d", "channels_last conv2d prepacked"} <= set(
         forward_ways(*layer.posed(1))
     )
+
+
+def test_nnpack_runs_in_the_first_race_of_a_process_too():
+    """It must be started: else the first layer would be raced against less than the others."""
+    program = """
+    import torch
+    from harness.bench.layers import layers_of
+    from harness.bench.paths import forward_paths
+    torch.set_grad_enabled(False)
+    [layer] = layers_of("64x56x56")  # whose eager paths are those of oneDNN alone
+    print(forward_paths(*layer.posed(1))[1].get("nnpack"))
+    """
+    command = [sys.executable, "-c", dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    here = torch._nnpack_available()
+    assert done.stdout.strip() == ("None" if here else "NNPACK does not run on this processor")
 
 
 def test_a_path_that_computes_something_else_is_no_baseline(monkeypatch):

@@ -196,6 +196,17 @@ def test_what_is_kept_is_that_of_one_parameter(native):
     assert prepared.get(other, lambda: torch.tensor(6)) == 4
 
 
+def test_only_what_can_be_looked_at_whole_is_kept(native):
+    """Half precision is half as long in memory: what lies behind it is none of its values."""
+    memory = torch.zeros(24, dtype=torch.bfloat16)
+    for weight in (nn.Parameter(memory[:12]), nn.Parameter(torch.zeros(12, dtype=torch.float64))):
+        prepared = Prepared()
+        assert prepared.get(weight, lambda: torch.tensor(1)) == 1
+        weight.data[-1] = 1  # behind the version's back
+        assert prepared.get(weight, lambda: torch.tensor(2)) == 2
+        assert prepared._kept is None
+
+
 def test_weights_made_in_inference_mode_have_no_version(native):
     with torch.inference_mode():
         new, x = Ilpm().replace(nn.Conv2d(3, 4, 3)).eval(), torch.randn(1, 3, 6, 6)

@@ -1,5 +1,6 @@
 """Native kernels: compiled once, found again, chosen by the CPU, or missing for a stated reason."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, get_ident
 
 import pytest
 
@@ -88,8 +90,8 @@ def test_many_at_once_compile_once(native, monkeypatch):
     monkeypatch.setenv("CXX", f"{wrapper} -DOTHER")
     monkeypatch.setenv("XDG_CACHE_HOME", str(native / "second"))
     with ThreadPoolExecutor(4) as pool:
-        paths = set(pool.map(library._cached, [library.instruction_set()] * 4))
-    assert len(paths) == 1
+        found = pool.map(library._from_cache, [library.instruction_set()] * 4)
+    assert len({path for path, _ in found}) == 1
     assert count.read_text().count("-DOTHER -c ") == 1
 
 
@@ -104,12 +106,35 @@ def test_a_library_in_the_package_is_used_before_any_compiler(native, monkeypatc
     assert library.unavailable().startswith("no C++ compiler was found")
 
 
-def test_a_library_that_was_cut_short_is_compiled_again(native):
+def test_a_library_that_was_cut_short_is_compiled_again(native, monkeypatch):
+    """Once, however many find it so: none of them throws away what another has made."""
     chosen = library.instruction_set()
     change_a_source()  # this process has mapped the library that was there
-    path = library._cached(chosen)
+    version = compiler.version_of(compiler.find_compiler())
+    path = library.cache_folder() / compiler.file_name(chosen, version)
     path.write_bytes(b"")
-    assert library.kernels().reason is None
+    load, compile_all, compiled = ctypes.CDLL, compiler.compile_kernels, []
+    looking, waited = Barrier(4, timeout=60), set()
+
+    def look(at):
+        try:
+            return load(at)
+        except OSError:
+            if get_ident() not in waited:  # until all of them have seen it
+                waited.add(get_ident())
+                looking.wait()
+            raise
+
+    def compile_kernels(*asked):
+        compiled.append(asked)
+        compile_all(*asked)
+
+    monkeypatch.setattr(ctypes, "CDLL", look)
+    monkeypatch.setattr(library, "compile_kernels", compile_kernels)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(library._from_cache, [chosen] * 4))
+    assert {path for path, _ in found} == {path}
+    assert len(compiled) == 1
     assert path.stat().st_size > 0
 
 

@@ -72,6 +72,15 @@ def test_at_batch_1_the_best_variant_of_each_layer_has_a_mean_too():
     assert all(line["variant"] != "best variant" for line in eight)
 
 
+def test_the_best_variants_have_no_mean_where_a_layer_has_no_ratio():
+    """A race on a busy machine must not leave the mean of the others."""
+    rows = [row(name, 2.0, variant) for name in "ab" for variant in ("small tile", "large tile")]
+    rows += [row("c", None, v, reason="busy") for v in ("small tile", "large tile")]
+    rows += [row("d", None, reason="refused"), row("d", 3.0, "large tile")]
+    [best] = [line for line in convs_table(rows).footer if line["variant"] == "best variant"]
+    assert (best["ratio"], best["reason"]) == (None, "1 of 4 have no ratio")
+
+
 def test_people_see_the_means_and_programs_get_every_value_of_a_row():
     table = convs_table([row("a", 1.0, **{"ms/eager": 5.0}), row("b", 4.0)])
     text = FORMATS["md"](table)

@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from harness.backbones import BACKBONES
 from harness.convs.swap import dry_run, input_sizes, multiply_accumulates, swap
@@ -90,3 +91,28 @@ def test_a_record_says_how_much_is_computed_how_and_what_was_left():
     assert left == len(report.reasons) == 6 - report.computed > 0
     plain = swap(BACKBONES["tiny3d"](3, width=8), (3, 4, 16, 16), name="tiny3d")
     assert plain.describe("cpu") == "standard"
+
+
+class Doubled(nn.Conv2d):
+    def _conv_forward(self, input, weight, bias):
+        return super()._conv_forward(input, 2 * weight, bias)
+
+
+def test_a_subclass_that_computes_something_else_is_left_as_it_is():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), Doubled(4, 4, 3))
+    report = swap(network, (3, 8, 8), name="n", algorithm=("winograd", {}))
+    assert report.layers == report.computed == 1
+    assert type(network[1]) is Doubled
+
+
+@pytest.mark.parametrize("choice", [{"algorithm": ("ilpm", {})}, {"operator": ("kernel", {})}])
+def test_hooks_are_not_lost(choice):
+    """They may see the output, or make the weights, as pruning does."""
+    network = nn.Sequential(*(nn.Conv2d(3, 3, 3) for _ in range(3)))
+    network[0].register_forward_hook(lambda *_: None)
+    prune.l1_unstructured(network[1], "weight", 0.5)
+    report = swap(network, (3, 9, 9), name="n", **choice)
+    [(kind, _)] = choice.values()
+    left = f"{kind}: hooks, which its replacement would not have"
+    assert report.reasons == {"0": left, "1": left}
+    assert type(network[0]) is type(network[1]) is nn.Conv2d

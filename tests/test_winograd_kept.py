@@ -86,6 +86,10 @@ def prune_data(new):
     new.weight.data[:, 1:] = 0
 
 
+def turn_data(new):
+    new.weight.data = new.weight.data.transpose(2, 3)  # the same memory, read in another order
+
+
 def write_through_numpy(new):
     new.weight.detach().numpy()[3, 2, 1, 1] = 9
 
@@ -94,7 +98,7 @@ def change_layout(new):
     new.to(memory_format=torch.channels_last)
 
 
-BEHIND = [add_to_data, prune_data, write_through_numpy]  # no version counter sees them
+BEHIND = [add_to_data, prune_data, turn_data, write_through_numpy]  # no version counter sees them
 CHANGES = [*BEHIND, step, load, set_data, set_weight, change_under_no_grad, change_layout]
 
 

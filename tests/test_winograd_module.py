@@ -13,6 +13,7 @@ from harness.convs.algorithms import winograd_calls
 from harness.convs.algorithms.winograd import Winograd
 from harness.convs.algorithms.winograd_layer import WinogradConv2d, WinogradConv3d, _forward
 from harness.convs.swap import swap
+from harness.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,15 @@ from harness.convs.swap import swap
 )
 def test_refuses_what_it_would_get_wrong(options, reason):
     assert Winograd().refuses(nn.Conv2d(4, 4, **options)) == reason
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element")
+def test_refuses_an_input_without_channels():
+    """PyTorch gives no channels for it, whatever the layer says."""
+    network = nn.Sequential(nn.Conv2d(0, 4, 3))
+    for algorithm in ("winograd", "ilpm"):
+        with pytest.raises(UserError, match="no channels$"):
+            swap(network, (0, 8, 8), name="n", algorithm=(algorithm, {}))
 
 
 def test_refuses_maps_that_are_too_small_to_gain():
@@ -67,6 +77,29 @@ def test_a_wrong_input_is_an_error_of_one_line(wrong, gradients):
     new = Winograd().replace(nn.Conv2d(64, 8, 3, padding=1).requires_grad_(gradients)).eval()
     x, said = WRONG_INPUTS[wrong]
     with pytest.raises(ValueError, match=said):
+        new(x)
+
+
+WRONG_WEIGHTS = {
+    "more channels than the input has": ("weight", torch.zeros(8, 640, 3, 3)),
+    "fewer taps": ("weight", torch.zeros(8, 64, 1, 3)),
+    "not in memory": ("weight", torch.zeros(8, 64, 3, 3, device="meta")),
+    "a short bias": ("bias", torch.zeros(1)),
+    "a bias that is not in memory": ("bias", torch.zeros(8, device="meta")),
+}
+
+
+@needs_native
+@pytest.mark.parametrize("wrong", WRONG_WEIGHTS)
+@pytest.mark.parametrize("gradients", [False, True])
+def test_weights_that_are_not_there_are_an_error_and_not_read(wrong, gradients):
+    name, values = WRONG_WEIGHTS[wrong]
+    new, x = Winograd().replace(nn.Conv2d(64, 8, 3, padding=1)).eval(), torch.zeros(2, 64, 5, 5)
+    setattr(new, name, nn.Parameter(values, requires_grad=gradients))
+    with (
+        torch.set_grad_enabled(gradients),
+        pytest.raises(ValueError, match=f"^expected a {name} of "),
+    ):
         new(x)
 
 

@@ -25,8 +25,12 @@ TILES = {"small tile": 2, "large tile": "auto"}
 
 
 def variants_of(algorithm: str, options: Mapping[str, Any]) -> list[Variant]:
-    """With no options, winograd by small and by large tiles and others as they are by default."""
+    """With no options, winograd by small and by large tiles and others as they are by default.
+
+    UserError for what there is not, before anything is measured.
+    """
     typed = bind(ALGORITHMS, algorithm, dict(options))
+    kernel_of(ALGORITHMS[algorithm](**typed))
     if typed:
         label = ", ".join(f"{key}={value}" for key, value in typed.items())
         return [Variant(label=label, algorithm=algorithm, options=typed)]
@@ -57,11 +61,16 @@ def entry(variant: Variant, conv: Conv, shape: Sequence[int]) -> Entry:
     method: Replacement = ALGORITHMS[variant.algorithm](**variant.options)
     reason = method.refuses(conv)
     module = None if reason else method.replace(conv)
-    kernel = str(getattr(module, "kernel", None) or getattr(method, "kernel", "torch"))
+    kernel = str(getattr(module, "kernel", None) or kernel_of(method))
     if kernel == "fallback":
         reason, module = "no native kernel here: PyTorch's own convolution stands in", None
     tile = None if module is None else tile_of(method, conv, shape)
     return Entry(variant=variant, kernel=kernel, tile=tile, module=module, reason=reason)
+
+
+def kernel_of(method: Any) -> str:
+    """What an algorithm runs on here; UserError if HARNESS_NATIVE asks for what there is not."""
+    return str(getattr(method, "kernel", "torch"))
 
 
 def tile_of(method: Any, conv: Conv, shape: Sequence[int]) -> tuple[int, ...] | None:

@@ -23,7 +23,7 @@ from harness.convs.geometry import Conv, channels_last
 from harness.errors import UserError
 
 WRONG = 1e-3  # relative error beyond which a path does not compute the convolution
-TRIALS = 3  # NNPACK may fail the first time, or the next
+TRIALS = 3  # a path may fail the first time, or the next
 PARTS = ("forward", "input gradient", "weight gradient")
 
 
@@ -150,9 +150,14 @@ def prepacked(operands: Operands) -> Call:
 
 
 def nnpack(operands: Operands) -> Call:
-    """NNPACK, the one Winograd and FFT that stock PyTorch has; float32 in two dimensions only."""
+    """NNPACK, the one Winograd and FFT that stock PyTorch has; float32 in two dimensions only.
+
+    It chooses by size: F(6x6, 3x3), or Fourier transforms of 16 x 16.
+    """
     if len(operands.padding) == 3:
         raise UserError("NNPACK has no three-dimensional convolution")
+    if not torch._nnpack_available():  # which starts it: before, every call fails
+        raise UserError("NNPACK does not run on this processor")
     return lambda: torch._nnpack_spatial_convolution(
         operands.x, operands.weight, None, list(operands.padding), operands.ones
     )

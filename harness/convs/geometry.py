@@ -1,7 +1,7 @@
 """What a convolution hands on to the one, or to the factors, that take its place."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,20 @@ GEOMETRY = (
     "groups",
     "padding_mode",
 )
+
+
+def is_ordinary(module: nn.Module) -> TypeGuard[Conv]:
+    """Whether it computes what `nn.Conv2d` or `nn.Conv3d` does: a subclass may do otherwise."""
+    return isinstance(module, nn.Conv2d | nn.Conv3d) and any(
+        (type(module).forward, type(module)._conv_forward) == (kind.forward, kind._conv_forward)
+        for kind in (nn.Conv2d, nn.Conv3d)
+    )
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Of the kind that see or change a call, or make its weights as `torch.nn.utils.prune` does."""
+    before, after = module._forward_pre_hooks, module._forward_hooks
+    return any((before, after, module._backward_pre_hooks, module._backward_hooks))
 
 
 def like(conv: Conv, kind: type[AnyConv]) -> AnyConv:

@@ -5,14 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.convs.geometry import channels_last
+from harness.convs.geometry import channels_last, is_ordinary
 
 
 def packs(conv: Any) -> bool:
     """Whether it is PyTorch's own and oneDNN can express it."""
-    kinds = nn.Conv2d, nn.Conv3d
-    ordinary = isinstance(conv, kinds) and type(conv).forward in (c.forward for c in kinds)
-    if not ordinary or isinstance(conv.padding, str) or conv.padding_mode != "zeros":
+    if not is_ordinary(conv) or isinstance(conv.padding, str) or conv.padding_mode != "zeros":
         return False
     usable = torch.backends.mkldnn.is_available()
     on_cpu = conv.weight.device.type == "cpu"

@@ -12,12 +12,13 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.convs import ALGORITHMS, OPERATORS
-from harness.convs.geometry import Conv
+from harness.convs.geometry import Conv, has_hooks, is_ordinary
 from harness.errors import UserError
 from harness.registry import Registry
 
 Choice = tuple[str, dict[str, Any]]  # a name in a table, and its options
 STANDARD: Choice = ("standard", {})
+HOOKS = "hooks, which its replacement would not have"
 
 
 class Replacement(Protocol):
@@ -150,7 +151,9 @@ def _apply(
     convs = convolutions(network)
     if convs and isinstance(method, Surveyor):
         method.survey(network, size)
-    refusals = {path: method.refuses(conv) for path, conv in convs.items()}
+    refusals = {
+        path: HOOKS if has_hooks(conv) else method.refuses(conv) for path, conv in convs.items()
+    }
     reasons = {path: f"{kind}: {why}" for path, why in refusals.items() if why is not None}
     new = {conv: method.replace(conv) for path, conv in convs.items() if path not in reasons}
     if not new:
@@ -183,8 +186,7 @@ def convolutions(network: nn.Module) -> dict[str, Conv]:
     return {
         path: module
         for path, module in network.named_modules(remove_duplicate=False)
-        if isinstance(module, nn.Conv2d | nn.Conv3d)
-        and type(module).forward in (nn.Conv2d.forward, nn.Conv3d.forward)
+        if is_ordinary(module)
     }
 
 

@@ -117,9 +117,9 @@ def best_of_batch_1(rows: list[Row]) -> list[Row]:
     best: dict[Group, Row] = {}
     for row in rows:
         key = row["network"], row["direction"], row["layer"]
-        if row["batch"] == 1 and row["ratio"] is not None:
+        if row["batch"] == 1:
             other = best.get(key)
-            if other is None or _ratio(row) > _ratio(other):
+            if other is None or _or_none(row) > _or_none(other):
                 best[key] = row
     if len({row["variant"] for row in rows}) < 2:
         return []
@@ -142,6 +142,11 @@ def _mean_and_worst(group: list[Row]) -> Iterator[Row]:
             **about,
             **{key: worst.get(key) for key in keys},
         }
+
+
+def _or_none(row: Row) -> float:
+    """The ratio; 0 where there is none."""
+    return 0.0 if row["ratio"] is None else _ratio(row)
 
 
 def _ratio(row: Row) -> float:

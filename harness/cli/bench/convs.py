@@ -56,11 +56,12 @@ def command(
     from harness.bench.layers import layers_of
     from harness.bench.ours import variants_of
     from harness.cli.display import display
-    from harness.cli.output import check_format, emit
+    from harness.cli.output import check_format, check_output, emit
     from harness.report.speed import convs_table
 
     check_format(format)
     b.check_suffix(plot)
+    check_output(output, plot)
     asked = LayersAsked(
         layers=[layer for text in layers or ["resnet18"] for layer in layers_of(text)],
         variants=variants_of(algorithm, b.options(set_)),

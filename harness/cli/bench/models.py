@@ -46,10 +46,11 @@ def command(
     from harness.bench.networks import SUBJECTS, subjects_of
     from harness.bench.ours import variants_of
     from harness.cli.display import display
-    from harness.cli.output import check_format, emit
+    from harness.cli.output import check_format, check_output, emit
     from harness.report.speed import models_table
 
     check_format(format)
+    check_output(output)
     asked = ModelsAsked(
         subjects=[subject for name in names or SUBJECTS for subject in subjects_of(name)],
         variants=variants_of(algorithm, b.options(set_)),

@@ -42,6 +42,8 @@ class Ilpm:
         return "reference" if library() is None else "native"
 
     def refuses(self, conv: Conv) -> str | None:
+        if conv.in_channels == 0:
+            return "no channels"
         if conv.groups != 1:
             return f"groups {conv.groups}"
         if conv.padding_mode != "zeros":

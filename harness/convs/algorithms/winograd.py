@@ -70,6 +70,7 @@ class Winograd:
         kernel, axes = tuple(conv.kernel_size), len(conv.kernel_size)
         padding = None if isinstance(conv.padding, str) else conv.padding
         wrong = {
+            "no channels": conv.in_channels == 0,
             f"stride {conv.stride}": set(conv.stride) != {1},
             f"dilation {conv.dilation}": set(conv.dilation) != {1},
             f"groups {conv.groups}": conv.groups != 1,

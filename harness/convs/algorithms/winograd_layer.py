@@ -110,6 +110,17 @@ def _must_fit(conv: Layer, x: Tensor, residual: Tensor | None) -> None:
             raise ValueError(f"expected a residual of {size}, got {tuple(residual.shape)}")
 
 
+def _must_be_there(conv: Layer, weight: Tensor, bias: Tensor | None) -> None:
+    """ValueError for weights of another shape, or elsewhere: they are read as the layer says."""
+    expected = (conv.out_channels, conv.in_channels, *conv.kernel_size)
+    if weight.shape != expected or not weight.is_cpu:
+        got = f"{tuple(weight.shape)} on {weight.device}"
+        raise ValueError(f"expected a weight of {expected} on the CPU, got {got}")
+    if bias is not None and (bias.shape != expected[:1] or not bias.is_cpu):
+        got = f"{tuple(bias.shape)} on {bias.device}"
+        raise ValueError(f"expected a bias of {expected[:1]} on the CPU, got {got}")
+
+
 def _fallback(conv: Layer, x: Tensor, residual: Tensor | None) -> Tensor:
     """PyTorch's own, in the precision in which native code would compute."""
     by_torch: Any = F.conv2d if isinstance(conv, nn.Conv2d) else F.conv3d
@@ -123,6 +134,7 @@ def _fallback(conv: Layer, x: Tensor, residual: Tensor | None) -> Tensor:
 def _single(conv: Layer, x: Tensor, residual: Tensor | None) -> Tensor:
     """In float32, whatever autocast says: half precision loses the digits of the transforms."""
     weight, bias = conv.weight, conv.bias
+    _must_be_there(conv, weight, bias)
     padding, tile = padding_of(conv), tile_for(conv.tile, conv, x.shape, x)
     tracked = torch.is_grad_enabled() and (
         x.requires_grad

@@ -110,32 +110,34 @@ def _carried(chosen: str) -> Path | None:
 
 
 def _from_cache(chosen: str) -> tuple[Path, ctypes.CDLL]:
-    """A file there that cannot be loaded, cut short by a full disk for example, is made again."""
-    path = _cached(chosen)
-    try:
-        return path, ctypes.CDLL(str(path))
-    except OSError:
-        path.unlink()
-        path = _cached(chosen)
-        return path, ctypes.CDLL(str(path))
+    """Compiled if need be: by one process, while others wait for it.
 
-
-def _cached(chosen: str) -> Path:
-    """From the user's cache, compiled if need be: by one process, while others wait for it."""
+    A file there that cannot be loaded, cut short by a full disk for example, is made again.
+    """
     compiler = find_compiler()
     if compiler is None:
         raise CompileError("no C++ compiler was found; install g++, or name one in CXX")
     path = cache_folder() / file_name(chosen, version_of(compiler))
-    if path.is_file():
-        return path
+    if (loaded := _loaded(path)) is not None:
+        return path, loaded
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if not path.is_file():
+        loaded = _loaded(path)  # by now another process may have made it
+        if loaded is None:
             log.warning(
                 "compiling the native kernels for %s, once; kept in %s", chosen, path.parent
             )
             compile_kernels(compiler, chosen, path)
-    return path
+            loaded = ctypes.CDLL(str(path))
+    return path, loaded
+
+
+def _loaded(path: Path) -> ctypes.CDLL | None:
+    """None if there is no such file, or none that can be loaded."""
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        return None
 
 
 def cache_folder() -> Path:

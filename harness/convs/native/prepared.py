@@ -8,23 +8,25 @@ from torch import Tensor, nn
 
 from harness.convs.native.library import library
 
+State = tuple[int, int, tuple[int, ...]]  # place, version, strides
+
 
 class Prepared:
     """What was made of one weight.
 
-    A change is seen by the tensor, its place and its version, which every in-place operation
+    A change is seen by the tensor, its place, strides and version, which every in-place operation
     raises, and by all of its values: writing through `.data` or numpy raises nothing. Where weights
     are `frozen`, as folding for inference leaves them, values are not looked at. What is no
     parameter, but computed at every call, is never kept. It is no state: copies are empty.
     """
 
     def __init__(self) -> None:
-        self._kept: tuple[Tensor, tuple[int, int], int, Tensor] | None = None
+        self._kept: tuple[Tensor, State, int, Tensor] | None = None
 
     def get(self, weight: Tensor, make: Callable[[], Tensor], *, frozen: bool = False) -> Tensor:
         if not _has_identity(weight):
             return make()
-        state = (weight.data_ptr(), weight._version)
+        state = weight.data_ptr(), weight._version, weight.stride()
         seen = 0 if frozen else fingerprint(weight)
         if self._kept is not None:
             of, then, looked, made = self._kept
@@ -42,8 +44,10 @@ class Prepared:
 
 
 def _has_identity(weight: Tensor) -> bool:
-    """A parameter with a version, whose values lie in memory without gaps."""
+    """A parameter with a version, whose float32 values lie in memory without gaps."""
     if not isinstance(weight, nn.Parameter) or weight.is_inference():
+        return False
+    if weight.dtype != torch.float32 or weight.device.type != "cpu":
         return False
     return bool(torch.ops.aten.is_non_overlapping_and_dense(weight))
 

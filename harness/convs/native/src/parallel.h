@@ -18,11 +18,19 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, size)
 #endif
 
-// A pool of threads does not survive fork(): a child of a process that used it runs alone.
-inline std::atomic<bool> pool_used{false}, pool_lost{false};
-inline const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
-  if (pool_used) pool_lost = true;
-});
+// A pool of threads, ours or PyTorch's, does not survive fork(): it is ended before, and parent and
+// child start one anew. Where that cannot be, within a parallel region for example, the child runs
+// alone.
+#pragma weak omp_pause_resource_all
+inline std::atomic<bool> pool_ended{false}, pool_lost{false};
+inline const int fork_handler = pthread_atfork(
+    [] {
+      pool_ended = omp_pause_resource_all && omp_pause_resource_all(omp_pause_hard) == 0;
+    },
+    nullptr,
+    [] {
+      if (!pool_ended) pool_lost = true;
+    });
 
 // body(begin, end) over disjoint parts of [0, count), one a thread; throws bad_alloc if one of them does.
 template <class Body>
@@ -30,7 +38,6 @@ void parallel_for(int64_t count, int threads, const Body& body) {
   threads = static_cast<int>(std::min<int64_t>(threads, count));
   if (count <= 0) return;
   if (threads <= 1 || pool_lost || omp_in_parallel()) return body(int64_t{0}, count);
-  pool_used = true;
   std::atomic<bool> no_memory{false};  // no exception may leave a thread of the pool
 #pragma omp parallel num_threads(threads)
   {
