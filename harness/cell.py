@@ -17,6 +17,7 @@ from harness.config.schema import build, components, plain
 from harness.data.clip import Clip
 from harness.data.recipe import Recipe
 from harness.files import digest, sha256_of
+from harness.parallel import ranks_of
 from harness.places import Places
 from harness.source import open_dataset, recipe_of, with_flow
 
@@ -47,6 +48,11 @@ class Cell:
     def label(self) -> str:
         trial = f" trial {self.trial}" if self.trial is not None else ""
         return f"{self.arm} · {self.dataset} {self.split} · seed {self.seed}{trial}"
+
+    @property
+    def ranks(self) -> int:
+        """The processes that it takes."""
+        return ranks_of(self.config["train"].get("parallel"))
 
     @property
     def opens_test(self) -> bool:

@@ -43,6 +43,10 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
             raise UserError(
                 f"a mirrored clip of {dataset.title} has another label; set it to false"
             )
+    with located(document, "train", "batch_size"):
+        samples, ranks = experiment.train.batch_size, experiment.train.ranks
+        if ranks > 1 and samples < 2 * ranks:
+            raise UserError(f"{samples} samples are less than two for each of {ranks} ranks")
     with located(document, "train", "init_from"):
         weights = find_weights(experiment, places)
     size = experiment.data.clip.crop or experiment.data.resize or 64

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import cv2
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
@@ -24,32 +25,43 @@ from harness.results.record import Record
 from harness.results.store import folder_of, load, save, save_scores
 from harness.settings import Settings
 from harness.source import Source, prepare_source
+from harness.train.before import Before
 from harness.train.channel import Channel, EndedError, Verdict
 from harness.train.fit import fit, score, trainer_for
+from harness.train.group import met
 from harness.train.initialise import initialise
 from harness.train.loaders import Loader, batches_of
 from harness.train.module import Classifier
+from harness.train.rank import ALONE, Rank
 from harness.train.weights import load_weights
 
 
-def execute(cell: Cell, places: Places, settings: Settings, channel: Channel) -> Record:
-    """Train and evaluate one cell, or return the record that already stands."""
+def execute(
+    cell: Cell, places: Places, settings: Settings, channel: Channel, rank: Rank = ALONE
+) -> Record | None:
+    """Train and evaluate one cell, or return the record that already stands.
+
+    Where several ranks share the training, the first of them alone has the record.
+    """
     folder = folder_of(places.runs, cell.plan, cell.key)
     folder.mkdir(parents=True, exist_ok=True)
     cell = cell.written_out()
+    if not rank.first:
+        return _train(cell, places, settings, folder, channel, rank)
     with FileLock(folder / ".lock"):  # an orphan of a killed coordinator may still be at it
         if (folder / "record.json").is_file():
             return load(folder / "record.json")
         append_line(folder / "log.jsonl", {"event": "start", "key": cell.key, "seed": cell.seed})
-        record = _train(cell, places, settings, folder, told(channel, folder))
+        record = _train(cell, places, settings, folder, told(channel, folder), rank)
+        assert record is not None
         save(record, folder)
         append_line(folder / "log.jsonl", {"event": "finish"})
         return record
 
 
 def _train(
-    cell: Cell, places: Places, settings: Settings, folder: Path, channel: Channel
-) -> Record:
+    cell: Cell, places: Places, settings: Settings, folder: Path, channel: Channel, rank: Rank
+) -> Record | None:
     """Data, network, training, scores, cost: everything that the record says."""
     started, clock = datetime.now(UTC), perf_counter()
     torch.set_num_threads(settings.threads)
@@ -57,28 +69,44 @@ def _train(
     experiment = cell.experiment()
     source = prepare_source(experiment.data, places, workers=1, progress=lambda *_: None)
     size = source.size(experiment.data)
-    only_of_these_videos(folder, source.cache.hash)
+    if rank.first:
+        only_of_these_videos(folder, source.cache.hash)
 
-    pl.seed_everything(cell.seed, workers=True, verbose=False)
-    network = network_of(experiment, len(source.classes), size)
-    weights = find_weights(experiment, places)
-    load_weights(network, weights)
-    loaders = _loaders(cell, experiment, source, network)
-    if weights is None and not (folder / "last.ckpt").is_file():
-        initialise(network, loaders["train"])
-    steps = experiment.train.epochs * len(loaders["train"])
-    module = Classifier(network, experiment.train, experiment.eval, steps)
-    verdict = verdict_before(folder)
-    trainer = trainer_for(folder, experiment.train.epochs, channel, settings.device, verdict)
-    ended = _fit(trainer, module, loaders)
-    fitted = perf_counter() - clock
+    with met(rank, settings.device):
+        pl.seed_everything(cell.seed, workers=True, verbose=False)
+        network = network_of(experiment, len(source.classes), size)
+        weights = find_weights(experiment, places)
+        load_weights(network, weights)
+        loaders = _loaders(cell, experiment, source, network, rank)
+        if weights is None and not (folder / "last.ckpt").is_file():
+            initialise(network, _loaders(cell, experiment, source, network)["train"])
+        if not rank.first:  # what is drawn from here on (dropout) is drawn for other samples
+            pl.seed_everything(seed_of(cell.seed, rank), workers=True, verbose=False)
+        steps = experiment.train.epochs * len(loaders["train"])
+        module = Classifier(network, experiment.train, experiment.eval, steps)
+        trainer = trainer_for(
+            folder,
+            experiment.train.epochs,
+            channel,
+            settings.device,
+            Before.of(folder),
+            rank,
+            experiment.train.parallel,
+        )
+        ended = _fit(trainer, module, loaders)
+        fitted = module.seconds_before + perf_counter() - clock
+        metrics: dict[str, float | None] = {"chance": 1 / len(source.classes), **module.logged}
+        if ended is None:
+            metrics |= _evaluate(trainer, module, loaders, folder, rank)
+    if not rank.first:
+        return None
+
     epochs = experiment.train.epochs if ended is None else ended.epochs
-
-    metrics: dict[str, float | None] = {"chance": 1 / len(source.classes), **module.logged}
     cost = Cost(values={}, facts={})
     if ended is None:
-        metrics |= _evaluate(trainer, module, loaders, folder)
         known, again = places.cache / "costs", cell.stage != "search"
+        if not rank.alone:  # the costs of one process, by a network that is not shared out
+            network = network_of(experiment, len(source.classes), size).to(module.device)
         cost = cost_of(experiment, network, size, known, again=again)
     return Record(
         **cell.names(),
@@ -92,11 +120,9 @@ def _train(
             stream: report.describe(module.device.type)
             for stream, report in network.reports.items()
         },
-        env=environment()
-        | cost.facts
-        | {"device": str(module.device), "threads": str(settings.threads)},
+        env=environment() | cost.facts | devices_of(module, settings, rank),
         started=started.isoformat(timespec="seconds"),
-        seconds=perf_counter() - clock,
+        seconds=module.seconds_before + perf_counter() - clock,
     )
 
 
@@ -110,7 +136,7 @@ def _fit(trainer: pl.Trainer, module: Classifier, loaders: dict[str, Loader]) ->
 
 
 def _evaluate(
-    trainer: pl.Trainer, module: Classifier, loaders: dict[str, Loader], folder: Path
+    trainer: pl.Trainer, module: Classifier, loaders: dict[str, Loader], folder: Path, rank: Rank
 ) -> dict[str, float]:
     """Metrics of every subset that is open; the scores of their videos go into `scores.npz`."""
     scores: dict[str, Any] = {}
@@ -119,8 +145,21 @@ def _evaluate(
         if name in loaders:
             scores |= score(trainer, module, loaders[name], name)
             metrics |= module.summary(name)
-    save_scores(folder, scores)
+    if rank.first:
+        save_scores(folder, scores)
     return metrics
+
+
+def seed_of(seed: int, rank: Rank) -> int:
+    """Of what a rank draws: the cell's own for the first, unlike any other for the rest."""
+    drawn: int = np.random.SeedSequence((seed, rank.number)).generate_state(1)[0]
+    return seed if rank.first else int(drawn)
+
+
+def devices_of(module: Classifier, settings: Settings, rank: Rank) -> dict[str, str]:
+    """What the training ran on; `devices` where there were several."""
+    facts = {"device": str(module.device), "threads": str(settings.threads)}
+    return facts if rank.alone else facts | {"devices": str(rank.count)}
 
 
 def only_of_these_videos(folder: Path, data_hash: str) -> None:
@@ -132,17 +171,12 @@ def only_of_these_videos(folder: Path, data_hash: str) -> None:
     append_line(log, {"event": "data", "hash": data_hash})
 
 
-def verdict_before(folder: Path) -> Verdict | None:
-    """What an earlier attempt was told to end with, where it was killed on its way to a record."""
-    log = read_json_lines(folder / "log.jsonl")
-    told = [line for line in log if line["event"] == "verdict"]
-    if not told or not (folder / "last.ckpt").is_file():
-        return None
-    return Verdict("end", told[-1]["status"], told[-1]["reason"])
-
-
 def _loaders(
-    cell: Cell, experiment: Experiment, source: Source, network: TwoStream
+    cell: Cell,
+    experiment: Experiment,
+    source: Source,
+    network: TwoStream,
+    rank: Rank = ALONE,
 ) -> dict[str, Loader]:
     """The test split only if this cell may open it, and no validation where none was carved.
 
@@ -152,7 +186,9 @@ def _loaders(
     def loader(subset: str, views: Views | None = None) -> Loader:
         modalities = network.modalities
         return Loader(
-            batches_of(experiment, source, subset, modalities, seed=cell.seed, views=views)
+            batches_of(
+                experiment, source, subset, modalities, seed=cell.seed, views=views, rank=rank
+            )
         )
 
     wanted = [name for name in ("train", "val", "test") if source.subsets[name]]

@@ -9,6 +9,7 @@ from harness.datasets import DATASETS
 from harness.flow import FLOWS
 from harness.fusion import FUSIONS
 from harness.optim import OPTIMIZERS, SCHEDULES
+from harness.parallel import STRATEGIES
 from harness.planning import PRUNERS, SAMPLERS
 from harness.registry import Registry
 from harness.report.formats import ColumnSpec, Table, Value
@@ -24,6 +25,7 @@ TABLES: dict[str, tuple[Registry, ...]] = {
     "mixes": (MIXES,),
     "optimizers": (OPTIMIZERS,),
     "schedules": (SCHEDULES,),
+    "strategies": (STRATEGIES,),
     "samplers": (SAMPLERS,),
     "pruners": (PRUNERS,),
 }

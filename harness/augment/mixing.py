@@ -11,7 +11,11 @@ STREAMS = ("rgb", "flow")
 
 def none() -> Mix:
     """Samples stay apart."""
-    return lambda batch, _: batch
+    return apart
+
+
+def apart(batch: Batch, _: np.random.Generator) -> Batch:
+    return batch
 
 
 def with_labels(batch: Batch, pixels: Batch, other: np.ndarray, share: float) -> Batch:

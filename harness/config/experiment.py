@@ -14,7 +14,7 @@ from harness.augment.fixed_crops import Crops
 from harness.backbones import BACKBONES
 from harness.config.document import Document
 from harness.config.merge import load
-from harness.config.schema import Component, build
+from harness.config.schema import Component, build, plain
 from harness.convs import ALGORITHMS, OPERATORS
 from harness.data.sampling import ClipSpec
 from harness.datasets import DATASETS
@@ -22,6 +22,7 @@ from harness.errors import UserError
 from harness.flow import FLOWS
 from harness.fusion import FUSIONS
 from harness.optim import OPTIMIZERS, SCHEDULES
+from harness.parallel import STRATEGIES, ranks_of
 from harness.registry import Registry, hint
 
 
@@ -154,7 +155,10 @@ class Model:
 
 @dataclass(kw_only=True)
 class Train:
-    """The optimisation. `streams`: auto trains each stream on its own loss under score fusion."""
+    """The optimisation. `streams`: auto trains each stream on its own loss under score fusion.
+
+    `parallel`: the processes that share every batch; null for one that computes it whole.
+    """
 
     epochs: int = field(default=10, metadata={"ge": 1})
     batch_size: int = field(default=16, metadata={"ge": 2})
@@ -163,6 +167,12 @@ class Train:
     label_smoothing: float = field(default=0.0, metadata={"ge": 0, "lt": 1})
     streams: Literal["auto", "joint", "separate"] = "auto"
     init_from: str | None = None
+    parallel: Component | None = field(default=None, metadata={"table": STRATEGIES, "later": True})
+
+    @property
+    def ranks(self) -> int:
+        """The processes that a training takes."""
+        return ranks_of(None if self.parallel is None else plain(self.parallel))
 
 
 @dataclass(kw_only=True)

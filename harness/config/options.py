@@ -10,7 +10,7 @@ from harness.errors import UserError
 from harness.registry import Registry, hint
 
 # Kinds made of their options alone: making one says whether it takes them.
-MADE_OF_OPTIONS = ("operator", "algorithm", "crop", "distortion", "mix")
+MADE_OF_OPTIONS = ("operator", "algorithm", "crop", "distortion", "mix", "strategy")
 
 
 def bind(table: Registry, name: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 A *section* is a dataclass. A *component* is a section with `name` and `options`: in YAML its name
 alone, or a mapping in which every key that is not a field is an option. Field metadata may hold
 `table` (the registry that the name must be in), bounds (`ge`, `gt`, `le`, `lt`), `some` (a list
-with at least one value) and `folder` (a text that names a folder).
+with at least one value), `folder` (a text that names a folder) and `later` (it came when there were
+records already: where it is null it is left out, so that their keys stand).
 """
 
 import re
@@ -257,12 +258,17 @@ def plain(value: Any) -> Any:
         fixed = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
         return {key: v for key, v in fixed.items() if key != "options"} | plain(value.options)
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        given = {f.name: getattr(value, f.name) for f in fields(value) if not _left_out(value, f)}
+        return {name: plain(below) for name, below in given.items()}
     if isinstance(value, dict):
         return {key: plain(below) for key, below in value.items()}
     if isinstance(value, list | tuple):
         return [plain(below) for below in value]
     return value
+
+
+def _left_out(section: Any, spec: Field[Any]) -> bool:
+    return bool(spec.metadata.get("later")) and getattr(section, spec.name) is None
 
 
 def components(section: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Registry, Component]]:

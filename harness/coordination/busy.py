@@ -73,6 +73,13 @@ class Busy:
 
 
 def deaths(folder: Path) -> list[str]:
-    """Why each attempt at a cell died that did not just stop, oldest first."""
+    """Why each attempt at a cell died that did not just stop, oldest first.
+
+    Ranks of one training all say so, and the first of them why.
+    """
     log = read_json_lines(folder / "log.jsonl")
-    return [str(line["reason"]) for line in log if line["event"] == "died"]
+    died = [line for line in log if line["event"] == "died"]
+    first: dict[object, str] = {}
+    for number, line in enumerate(died):
+        first.setdefault(line.get("ranks", number), str(line["reason"]))
+    return list(first.values())

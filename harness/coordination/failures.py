@@ -41,6 +41,16 @@ def reason_of(error: BaseException) -> str:
     return f"bug: {type(error).__name__}: {first}"
 
 
+def misses_another(error: BaseException) -> bool:
+    """Whether a rank failed for want of one that is gone, as torch.distributed says it.
+
+    >>> misses_another(RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer"))
+    True
+    """
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    return "DistError" in kinds or "gloo/" in str(error)
+
+
 def class_of(reason: str) -> str:
     """The class that a reason begins with; a bug, where it begins with none.
 

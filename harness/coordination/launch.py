@@ -75,7 +75,7 @@ def launch(
         closing(Relay(open_executor(site, places, settings, watcher.note))) as executor,
         _storage(plan, places, site, executor, watcher) as storage,
     ):
-        settings = replace(settings, workers=settings.workers or executor.room)
+        settings = replace(settings, workers=settings.workers or _room(plan, executor))
         _check(plan, places, executor)
         if plan.path is not None:
             settle_plan_file(plan.path, folder, update=again.update)
@@ -99,6 +99,12 @@ def launch(
             if board is not None and not outcome.stopped:
                 mirror.board = partial(board, outcome)
         return outcome
+
+
+def _room(plan: Plan, executor: Executor) -> int:
+    """How many trainings there is room for, the widest of them counting."""
+    widest = max((task.experiment.train.ranks for task in plan.tasks), default=1)
+    return max(1, executor.room // widest)
 
 
 def _look(folder: Path, log: PlanLog) -> Callable[[], list[Cancel]]:

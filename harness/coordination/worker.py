@@ -15,25 +15,31 @@ from multiprocessing.connection import Connection
 from harness.cell import Cell
 from harness.config.document import Document
 from harness.config.experiment import Experiment
-from harness.coordination.failures import reason_of
+from harness.coordination.failures import misses_another, reason_of
 from harness.errors import UserError
 from harness.files import DiskError, append_line, full_disk, write_atomic
 from harness.places import Places
 from harness.results.store import folder_of
 from harness.settings import Settings
 from harness.train.channel import STOP, Channel, StoppedError, Verdict
+from harness.train.rank import ALONE, Rank
 
 
-def work(pipe: Connection, cell: Cell, places: Places, settings: Settings) -> None:
+def work(
+    pipe: Connection, cell: Cell, places: Places, settings: Settings, rank: Rank = ALONE
+) -> None:
     """Entry point of a process whose channel is a pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.exit(train(cell, places, settings, piped(pipe)))
+    sys.exit(train(cell, places, settings, piped(pipe), rank))
 
 
-def train(cell: Cell, places: Places, settings: Settings, channel: Channel) -> int:
+def train(
+    cell: Cell, places: Places, settings: Settings, channel: Channel, rank: Rank = ALONE
+) -> int:
     """One cell; 0 if it left a record or when it was asked to, 1 if it left its death in the log.
 
-    A full disk is nobody's failure: the coordinator is told, and stops the plan.
+    A full disk is nobody's failure: the coordinator is told, and stops the plan. A rank that only
+    misses another leaves it to that one to say why.
     """
     logging.basicConfig(level=logging.WARNING, format=f"[{cell.label}] %(message)s")
     from harness.execute import execute
@@ -41,16 +47,21 @@ def train(cell: Cell, places: Places, settings: Settings, channel: Channel) -> i
     folder = folder_of(places.runs, cell.plan, cell.key)
     try:
         with full_disk(folder):
-            execute(cell, places, settings, channel)
+            execute(cell, places, settings, channel, rank)
     except StoppedError:
         return 0
     except DiskError as error:
         channel("halt", {"reason": str(error)})
         return 0
     except Exception as error:  # an outcome of this cell, kept with its traceback
+        if not rank.alone and misses_another(error):
+            return 1
         try:
             write_atomic(folder / "error.txt", traceback.format_exc().encode())
-            append_line(folder / "log.jsonl", {"event": "died", "reason": reason_of(error)})
+            died = {"event": "died", "reason": reason_of(error)}
+            append_line(
+                folder / "log.jsonl", died if rank.alone else died | {"ranks": rank.meeting}
+            )
         except DiskError as full:
             channel("halt", {"reason": str(full)})
             return 0

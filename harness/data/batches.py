@@ -16,6 +16,7 @@ from harness.data.clip import Clip
 from harness.data.cuts import Cut, fields_of, frames_of, random_cut, sample_size
 from harness.data.sampling import ClipSpec, middles
 from harness.data.views import Views
+from harness.errors import UserError
 
 
 @dataclass(eq=False, repr=False)
@@ -27,15 +28,18 @@ class Batches:
     - "label": (batch,) int64; in training, a mirrored sample has the label `mirrored[label]`;
     - "video": (batch,) int64, positions in `ids`;
     - "mirrored": (batch,) bool, whether the sample is seen in a mirror;
-    - what the mix of the augmentation adds in training: see `harness/augment/__init__.py`.
+    - what the mix of the augmentation adds in training: see `harness/augment/__init__.py`;
+    - "portion": () float32, where there are `ranks`, each of which gets every `ranks`-th sample of
+      the batch from its `rank` on: this rank's samples over those that it would have were all alike.
 
     In training every draw for a clip depends on seed, epoch and its position in `ids`, every draw
     for a batch on seed, epoch and its number, and on nothing else; a last batch of one sample joins
-    the one before it, for batch normalisation's sake. In testing nothing is drawn: each video gives
+    the one before it, for batch normalisation's sake, as does one of less than two a rank (in
+    testing, one a rank). In testing nothing is drawn: each video gives
     `views`. Clips that the cache has quarantined are left out: `missing` counts them.
 
     Raises UserError if the crop does not fit into every video, or if there is none and the videos
-    differ in size.
+    differ in size; if there are less than two videos for each rank.
     """
 
     cache: Cache
@@ -51,6 +55,8 @@ class Batches:
     augmentation: Augmentation = field(default_factory=Augmentation)
     views: Views = field(default_factory=Views)
     stacking: str = "forward"
+    rank: int = 0
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         if self.rgb_frames not in (0, 1, self.spec.frames):
@@ -64,6 +70,11 @@ class Batches:
         self.missing = len(self.clips) - len(kept)
         self.epoch = 0
         self.size = sample_size(self.cache, self.ids, self.spec.crop)
+        if self.ranks > 1 and len(self.ids) < 2 * self.ranks:
+            raise UserError(
+                f"train.parallel: {len(self.ids)} videos are too few for {self.ranks} ranks, which "
+                "need two each"
+            )
 
     def set_epoch(self, epoch: int) -> None:
         """The epoch that the next iteration draws for."""
@@ -75,12 +86,30 @@ class Batches:
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         if not self.training:
             for first, after in self._bounds():
-                yield self._batch([self._test_cut(index) for index in range(first, after)])
+                cuts = [self._test_cut(index) for index in range(first, after)[self._mine]]
+                yield self._share(self._batch(cuts), after - first)
             return
         order = self._rng(len(self.ids)).permutation(len(self.ids))
         for number, (first, after) in enumerate(self._bounds(), start=len(self.ids) + 1):
-            batch = self._batch([self._training_cut(video) for video in order[first:after]])
-            yield self.augmentation.mix(batch, self._rng(number))
+            videos, whole = order[first:after], self.augmentation.mixes
+            drawn = videos if whole else videos[self._mine]
+            batch = self._batch([self._training_cut(video) for video in drawn])
+            batch = self.augmentation.mix(batch, self._rng(number))
+            yield self._share(batch, len(videos))
+
+    @property
+    def _mine(self) -> slice:
+        """Of a batch, the samples of this rank."""
+        return slice(self.rank, None, self.ranks)
+
+    def _share(self, batch: dict[str, np.ndarray], samples: int) -> dict[str, np.ndarray]:
+        """This rank's part of a batch of so many samples, of which it may have been made whole."""
+        if self.ranks == 1:
+            return batch
+        if len(batch["label"]) == samples:
+            batch = {name: array[self._mine] for name, array in batch.items()}
+        portion = len(batch["label"]) * self.ranks / samples
+        return batch | {"portion": np.array(portion, np.float32)}
 
     def _rng(self, stream: int) -> np.random.Generator:
         """Streams of an epoch: one for each clip, then that of their order, one for each batch."""
@@ -90,7 +119,8 @@ class Batches:
         """The first sample of each batch and the one after its last."""
         samples = len(self.ids) * (1 if self.training else len(self.views))
         edges = [*range(0, samples, self.batch_size), samples]
-        if self.training and len(edges) > 2 and edges[-1] - edges[-2] == 1:
+        least = self.ranks * (2 if self.training else 1)
+        if len(edges) > 2 and edges[-1] - edges[-2] < least:
             del edges[-2]
         return list(pairwise(edges))
 

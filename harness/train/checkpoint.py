@@ -6,6 +6,7 @@ uninterrupted run bit for bit on a CPU; the order of clips depends on (seed, epo
 
 import random
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -13,35 +14,44 @@ import pytorch_lightning as pl
 import torch
 
 from harness.files import disk_errors
+from harness.train.group import gathered
+from harness.train.rank import ALONE, Rank
 
 
 class LastCheckpoint(pl.Callback):
     """Saves after each epoch; restores the generators before a resumed run's first step."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, rank: Rank = ALONE) -> None:
+        self.path, self.rank = path, rank
         self._restored: dict[str, Any] | None = None
+        self._began = perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         beside = self.path.with_suffix(".tmp")
         try:
             with disk_errors(self.path):
-                trainer.save_checkpoint(beside)
-                beside.replace(self.path)
+                trainer.save_checkpoint(beside)  # every rank has a part in it, the first writes
+                if self.rank.first:
+                    beside.replace(self.path)
         finally:
-            beside.unlink(missing_ok=True)  # half a checkpoint takes the room that others need
+            if self.rank.first:  # half a checkpoint takes the room that others need
+                beside.unlink(missing_ok=True)
 
     def on_save_checkpoint(
         self, _trainer: pl.Trainer, module: Any, checkpoint: dict[str, Any]
     ) -> None:
-        checkpoint["rng"] = rng_state()
+        checkpoint["rng"], *others = gathered(rng_state(), self.rank)
+        checkpoint["rng_of_others"] = others
         checkpoint["logged"] = module.epoch_metrics()
+        checkpoint["seconds"] = module.seconds_before + perf_counter() - self._began
 
     def on_load_checkpoint(
         self, _trainer: pl.Trainer, module: Any, checkpoint: dict[str, Any]
     ) -> None:
-        self._restored = checkpoint["rng"]
+        states = [checkpoint["rng"], *checkpoint.get("rng_of_others", [])]
+        self._restored = states[self.rank.number]
         module.logged = dict(checkpoint["logged"])
+        module.seconds_before = checkpoint.get("seconds", 0.0)
 
     def on_train_start(self, *_: object) -> None:
         if self._restored is not None:

@@ -9,16 +9,22 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from harness.train.channel import Channel, Verdict
+from harness.config.schema import Component
+from harness.parallel import STRATEGIES
+from harness.train.before import Before
+from harness.train.channel import Channel
 from harness.train.checkpoint import LastCheckpoint
+from harness.train.group import Met
 from harness.train.loaders import Loader
 from harness.train.module import Classifier
 from harness.train.progress import Report
+from harness.train.rank import ALONE, Rank
 
 
 def trainer_for(
@@ -26,17 +32,27 @@ def trainer_for(
     epochs: int,
     channel: Channel | None,
     device: str,
-    verdict: Verdict | None = None,
+    before: Before | None = None,
+    rank: Rank = ALONE,
+    parallel: Component | None = None,
 ) -> pl.Trainer:
-    """`verdict`: with what an earlier attempt was told to end, and did not come to it."""
+    """`before`: of attempts that this one goes on from; `rank`: of those that share the training by
+    the strategy that `parallel` names.
+    """
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     callbacks: list[pl.Callback] = []
     if channel is not None:  # the checkpoint first: who is stopped has saved the epoch
-        callbacks = [LastCheckpoint(folder / "last.ckpt"), Report(channel, verdict)]
+        callbacks = [
+            LastCheckpoint(folder / "last.ckpt", rank),
+            Report(channel, before or Before(), rank),
+        ]
+    spread: dict[str, Any] = {"devices": 1}
+    if parallel is not None:
+        strategy = STRATEGIES[parallel.name](**parallel.options)
+        spread = {"devices": rank.count, "strategy": strategy, "plugins": [Met(rank)]}
     return pl.Trainer(
         max_epochs=epochs,
         accelerator=device,
-        devices=1,
         callbacks=callbacks,
         deterministic="warn",
         default_root_dir=folder,
@@ -45,6 +61,7 @@ def trainer_for(
         enable_model_summary=False,
         enable_progress_bar=False,
         num_sanity_val_steps=0,
+        **spread,
     )
 
 

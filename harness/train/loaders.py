@@ -13,6 +13,7 @@ from harness.config.experiment import Experiment
 from harness.data.batches import Batches
 from harness.data.views import Views
 from harness.source import Source, augmentation_of
+from harness.train.rank import ALONE, Rank
 
 
 class Loader:
@@ -39,10 +40,11 @@ def batches_of(
     *,
     seed: int,
     views: Views | None = None,
+    rank: Rank = ALONE,
 ) -> Batches:
     """Of "train", drawn anew each epoch, or of "val" or "test", in the experiment's views.
 
-    `modalities`: how many rgb and flow frames a sample needs, by name.
+    `modalities`: how many rgb and flow frames a sample needs, by name; `rank` gets its share.
     """
     test = experiment.eval
     return Batches(
@@ -58,4 +60,6 @@ def batches_of(
         augmentation=augmentation_of(experiment.data.augment),
         stacking=experiment.data.flow.stacking,
         views=views or Views(times=test.views, crops=test.crops, mirror=test.mirror),
+        rank=rank.number,
+        ranks=rank.count,
     )

@@ -37,11 +37,20 @@ class Classifier(pl.LightningModule):
         )  # the class that each class becomes
         self.scores: dict[str, VideoScores] = {}  # by head
         self.logged: dict[str, float] = {}  # the metrics of the epoch, as the record names them
+        self.seconds_before = 0.0  # of the attempts that this training goes on from
         self._losses: list[Tensor] = []
+
+    def configure_model(self) -> None:
+        """What a strategy does to the network before the optimiser sees its weights."""
+        shard = getattr(self.trainer.strategy, "shard", None)
+        if shard is not None:
+            shard([*self.network.streams.values(), self.network])
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         logits = self.network(batch)
         loss = self._loss(logits, batch)
+        if "portion" in batch:  # the mean over ranks is then that over the samples of all
+            loss = loss * batch["portion"]
         self._losses.append(loss.detach())
         return loss
 
@@ -55,7 +64,7 @@ class Classifier(pl.LightningModule):
 
     def epoch_metrics(self) -> dict[str, float]:
         """The metrics of the epoch that ends; NotANumberError if its loss was none."""
-        loss = torch.stack(self._losses).mean().item()
+        loss = self.trainer.strategy.reduce(torch.stack(self._losses).mean()).item()
         if not isfinite(loss):
             raise NotANumberError(f"the loss is {loss} in epoch {self.current_epoch + 1}")
         self.logged["train/loss"] = loss
@@ -80,7 +89,10 @@ class Classifier(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self.logged.update(self.summary("val"))
-        self.log_dict({k: v for k, v in self.logged.items() if k.startswith("val/")})
+        self.log_dict(
+            {k: v for k, v in self.logged.items() if k.startswith("val/")},
+            sync_dist=self.trainer.world_size > 1,  # the same at every rank
+        )
         for scores in self.scores.values():
             scores.reset()
 

@@ -3,13 +3,13 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from harness.cell import Cell
 from harness.coordination.executors.contract import End, Report
+from harness.coordination.executors.crew import Crew, ranks
 from harness.coordination.failures import death, kills_for_memory
 from harness.coordination.worker import answer, work
 from harness.cpu import cores
@@ -22,17 +22,9 @@ from harness.train.channel import Verdict
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
-@dataclass
-class Worker:
-    """A process and our end of its channel."""
-
-    pipe: Connection
-    process: BaseProcess
-    gpu: str | None = None  # as CUDA_VISIBLE_DEVICES has it
-
-
 class Local:
-    """One process a cell: 40 ms for a fork of the warm server, where an import takes 8 s.
+    """One process a cell, or as many as its ranks: 40 ms for a fork of the warm server, where an
+    import takes 8 s.
 
     `gpus`: which to use, each by `per_gpu` trainings; a worker sees no other. Not given, all see
     what this process sees.
@@ -53,7 +45,7 @@ class Local:
         self._context: Any = multiprocessing.get_context("forkserver" if warm else "spawn")
         if warm:
             self._context.set_forkserver_preload(["harness.execute"])
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[str, Crew] = {}
         self._gpus = list(gpus) * per_gpu  # one after the other first, then each again
         self._kills = kills_for_memory()
 
@@ -63,30 +55,33 @@ class Local:
 
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         """Call a function in a fork of the warm server; its UserError is raised here."""
-        worker = self._fork("question", answer, question, arguments)
+        pipe, process = self._fork("question", answer, question, arguments)
         try:
-            refusal = worker.pipe.recv()
+            refusal = pipe.recv()
         except EOFError:
-            worker.process.join()
-            code = worker.process.exitcode
+            process.join()
+            code = process.exitcode
             raise RuntimeError(f"{question} ended with exit code {code}") from None
-        worker.process.join()
+        process.join()
         if refusal is not None:
             raise UserError(refusal)
 
     def start(self, cell: Cell) -> None:
-        gpu = self._free_gpu()
-        seen = {} if gpu is None else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE: gpu}
+        gpus, crew = self._free_gpus(cell.ranks), ranks(cell.ranks)
+        seen = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE: ",".join(gpus)} if gpus else {}
         job = (cell, self.places, self.settings)
-        self._workers[cell.key] = self._fork(cell.label, in_environment, seen, work, *job)
-        self._workers[cell.key].gpu = gpu
+        forks = [self._fork(cell.label, in_environment, seen, work, *job, rank) for rank in crew]
+        for pipe, _ in forks[1:]:  # the first speaks for all
+            pipe.close()
+        processes = [process for _, process in forks]
+        self._workers[cell.key] = Crew(forks[0][0], processes, gpus, crew[0].meeting)
 
     def events(self, seconds: float) -> Sequence[Report | End]:
         channels = {w.pipe: k for k, w in self._workers.items() if not w.pipe.closed}
-        ends = {w.process.sentinel: k for k, w in self._workers.items()}
+        ends = {end: k for k, w in self._workers.items() for end in w.sentinels}
         ready = wait([*channels, *ends], timeout=seconds)
         said = [self._hear(channels[end]) for end in ready if end in channels]
-        gone = [self._end(ends[end]) for end in ready if end in ends]
+        gone = [self._end(key, ready) for key in {ends[end]: None for end in ready if end in ends}]
         return [event for event in [*said, *gone] if event is not None]
 
     def answer(self, key: str, verdict: Verdict) -> None:
@@ -100,17 +95,20 @@ class Local:
 
     def kill(self, key: str) -> None:
         if key in self._workers:
-            self._workers[key].process.kill()
+            self._workers[key].kill()
 
     def close(self) -> None:
         """The warm server goes with this process."""
 
-    def _free_gpu(self) -> str | None:
-        """The one with the fewest workers; None if all share what there is."""
-        taken = [worker.gpu for worker in self._workers.values()]
-        return min(dict.fromkeys(self._gpus), key=taken.count, default=None)
+    def _free_gpus(self, count: int) -> list[str]:
+        """Those with the fewest workers; none if all share what there is."""
+        taken = [gpu for worker in self._workers.values() for gpu in worker.gpus]
+        return sorted(dict.fromkeys(self._gpus), key=taken.count)[:count]
 
-    def _fork(self, name: str, target: Callable[..., None], *arguments: object) -> Worker:
+    def _fork(
+        self, name: str, target: Callable[..., None], *arguments: object
+    ) -> tuple[Connection, BaseProcess]:
+        """A process, and our end of the pipe that is its first argument."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=target, args=(theirs, *arguments), name=name, daemon=True
@@ -118,7 +116,7 @@ class Local:
         with without_main():
             process.start()
         theirs.close()
-        return Worker(ours, process)
+        return ours, process
 
     def _hear(self, key: str) -> Report | None:
         pipe = self._workers[key].pipe
@@ -129,16 +127,17 @@ class Local:
             return None
         return Report(key, event, facts)
 
-    def _end(self, key: str) -> End | None:
+    def _end(self, key: str, ready: Sequence[object]) -> End | None:
         """Its end, once all that it said before has been heard."""
         worker = self._workers[key]
         if not worker.pipe.closed and worker.pipe.poll():
             return None
-        worker.process.join()
+        if not worker.ended(ready):
+            return None
         del self._workers[key]
-        worker.pipe.close()
+        worker.close()
         before, self._kills = self._kills, kills_for_memory()
-        return End(key, death(worker.process.exitcode, oom=self._kills > before))
+        return End(key, death(worker.code, oom=self._kills > before))
 
 
 def in_environment(

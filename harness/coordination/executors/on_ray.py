@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,9 @@ class OnRay(Remote):
     def submit(self, job: Job) -> Task:
         self._survey()
         nodes = self._nodes()
-        return Task(self._remote(host, nodes).remote(job), nodes)
+        needs = {name: ceil(need * job.cell.ranks) for name, need in self._needs.items()}
+        needs = self._needs if job.cell.ranks == 1 else needs
+        return Task(self._remote(host, nodes, **needs).remote(job), nodes)
 
     def ended(self, handle: Task) -> str | None:
         self._look_around()

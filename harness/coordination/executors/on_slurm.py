@@ -39,11 +39,12 @@ class OnSlurm(Remote):
         super().__init__(places, settings)
         options = {name: number(text) for name, text in (slurm or {}).items()}
         self._cluster = str(options.pop("cluster", "slurm"))
-        self._parameters: dict[str, object] = {
+        self._parameters: dict[str, Any] = {
             "timeout_min": MINUTES,
             "cpus_per_task": settings.threads,
         }
         self._parameters |= {full_name(name): value for name, value in options.items()}
+        self._cpus = int(self._parameters.pop("cpus_per_task"))
         self._submitter: submitit.AutoExecutor | None = None
         self._asked = time.monotonic()
 
@@ -58,6 +59,7 @@ class OnSlurm(Remote):
     def submit(self, job: Job) -> Any:
         if self._submitter is None:
             self._submitter = self._open(job.cell.plan)
+        self._submitter.update_parameters(cpus_per_task=self._cpus * job.cell.ranks)
         return self._submitter.submit(host, job)
 
     def ended(self, handle: Any) -> str | None:
