@@ -73,7 +73,7 @@ def trial(config: dict[str, Any], folder: str) -> None:
 
     place = setting.folder / "tune-checkpoints" / str(number)
     place.mkdir(parents=True)
-    trainer = trainer_for(place, experiment.train.epochs, report, "cpu")
+    trainer = trainer_for(place, experiment.train, report, "cpu")
     fit(trainer, module, train, val)
     score(trainer, module, val, "val")
     setting.leave("ray", number, final_metrics(module))

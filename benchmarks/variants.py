@@ -111,7 +111,7 @@ def training(
     loader: "Loader | Resident", module: Classifier, folder: Path, epochs: int = 1
 ) -> Training:
     """harness.train's own trainer, its checkpoint after every epoch and its reports included."""
-    trainer = trainer_for(folder, epochs, lambda *_: GO, "cpu")
+    trainer = trainer_for(folder, replace(module.settings, epochs=epochs), lambda *_: GO, "cpu")
     return partial(fit, trainer, module, loader, None)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from harness.bench.counts import example
 from harness.cell import find_weights
 from harness.config.document import Document
-from harness.config.experiment import Experiment
+from harness.config.experiment import Experiment, Train
 from harness.config.located import located, notes
 from harness.config.options import check_options
 from harness.errors import UserError
@@ -44,9 +44,7 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
                 f"a mirrored clip of {dataset.title} has another label; set it to false"
             )
     with located(document, "train", "batch_size"):
-        samples, ranks = experiment.train.batch_size, experiment.train.ranks
-        if ranks > 1 and samples < 2 * ranks:
-            raise UserError(f"{samples} samples are less than two for each of {ranks} ranks")
+        _shared(experiment.train)
     with located(document, "train", "init_from"):
         weights = find_weights(experiment, places)
     size = experiment.data.clip.crop or experiment.data.resize or 64
@@ -61,6 +59,14 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
     if weights is not None:
         with located(document, "train", "init_from"):
             fitting_weights(network, weights)
+
+
+def _shared(train: Train) -> None:
+    """Batch normalisation needs two samples, at every rank."""
+    if train.ranks > 1 and train.batch_size < 2 * train.ranks:
+        raise UserError(
+            f"{train.batch_size} samples are less than two for each of {train.ranks} ranks"
+        )
 
 
 def _optimizer(experiment: Experiment, network: nn.Module) -> None:

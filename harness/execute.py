@@ -1,6 +1,7 @@
 """The story of one run: a cell goes in, a record comes out."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -12,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 from filelock import FileLock
 
-from harness.bench.cost import Cost, cost_of
+from harness.bench.cost import Cost, Measure, cost_of
 from harness.cell import Cell, find_weights
 from harness.config.experiment import Experiment
 from harness.data.views import Views
@@ -59,6 +60,16 @@ def execute(
         return record
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A network after its training, and what became known of it; `ended`: before the last epoch."""
+
+    module: Classifier
+    ended: EndedError | None
+    metrics: dict[str, float | None]
+    seconds: float
+
+
 def _train(
     cell: Cell, places: Places, settings: Settings, folder: Path, channel: Channel, rank: Rank
 ) -> Record | None:
@@ -68,62 +79,70 @@ def _train(
     cv2.setNumThreads(settings.threads)
     experiment = cell.experiment()
     source = prepare_source(experiment.data, places, workers=1, progress=lambda *_: None)
-    size = source.size(experiment.data)
     if rank.first:
         only_of_these_videos(folder, source.cache.hash)
-
     with met(rank, settings.device):
-        pl.seed_everything(cell.seed, workers=True, verbose=False)
-        network = network_of(experiment, len(source.classes), size)
-        weights = find_weights(experiment, places)
-        load_weights(network, weights)
-        loaders = _loaders(cell, experiment, source, network, rank)
-        if weights is None and not (folder / "last.ckpt").is_file():
-            initialise(network, _loaders(cell, experiment, source, network)["train"])
-        if not rank.first:  # what is drawn from here on (dropout) is drawn for other samples
-            pl.seed_everything(seed_of(cell.seed, rank), workers=True, verbose=False)
-        steps = experiment.train.epochs * len(loaders["train"])
-        module = Classifier(network, experiment.train, experiment.eval, steps)
-        trainer = trainer_for(
-            folder,
-            experiment.train.epochs,
-            channel,
-            settings.device,
-            Before.of(folder),
-            rank,
-            experiment.train.parallel,
-        )
-        ended = _fit(trainer, module, loaders)
-        fitted = module.seconds_before + perf_counter() - clock
-        metrics: dict[str, float | None] = {"chance": 1 / len(source.classes), **module.logged}
-        if ended is None:
-            metrics |= _evaluate(trainer, module, loaders, folder, rank)
+        trained = _trained(cell, source, places, settings, folder, channel=channel, rank=rank)
     if not rank.first:
         return None
-
-    epochs = experiment.train.epochs if ended is None else ended.epochs
+    module, ended = trained.module, trained.ended
     cost = Cost(values={}, facts={})
     if ended is None:
-        known, again = places.cache / "costs", cell.stage != "search"
+        network, size = module.network, source.size(experiment.data)
         if not rank.alone:  # the costs of one process, by a network that is not shared out
-            network = network_of(experiment, len(source.classes), size).to(module.device)
-        cost = cost_of(experiment, network, size, known, again=again)
+            network = network_of(experiment, network.classes, size).to(module.device)
+        known, measure = places.cache / "costs", measuring(cell, settings)
+        cost = cost_of(experiment, network, size, known, measure=measure)
+    epochs = experiment.train.epochs if ended is None else ended.epochs
     return Record(
         **cell.names(),
         status=ended.verdict.status if ended else "done",
         reason=ended.verdict.reason if ended else "",
         data_hash=source.cache.hash,
-        metrics=metrics,
-        cost=cost.values | {"seconds/fit": fitted, "epochs": float(epochs)},
+        metrics=trained.metrics,
+        cost=cost.values | {"seconds/fit": trained.seconds, "epochs": float(epochs)},
         clips=source.counts,
         kernels={
             stream: report.describe(module.device.type)
-            for stream, report in network.reports.items()
+            for stream, report in module.network.reports.items()
         },
         env=environment() | cost.facts | devices_of(module, settings, rank),
         started=started.isoformat(timespec="seconds"),
         seconds=module.seconds_before + perf_counter() - clock,
     )
+
+
+def _trained(
+    cell: Cell,
+    source: Source,
+    places: Places,
+    settings: Settings,
+    folder: Path,
+    *,
+    channel: Channel,
+    rank: Rank,
+) -> Trained:
+    """The network from its first weights to the scores of the videos."""
+    clock, experiment = perf_counter(), cell.experiment()
+    pl.seed_everything(cell.seed, workers=True, verbose=False)
+    network = network_of(experiment, len(source.classes), source.size(experiment.data))
+    weights = find_weights(experiment, places)
+    load_weights(network, weights)
+    loaders = _loaders(cell, experiment, source, network, rank)
+    if weights is None and not (folder / "last.ckpt").is_file():
+        initialise(network, _loaders(cell, experiment, source, network)["train"])
+    if not rank.first:  # what is drawn from here on (dropout) is drawn for other samples
+        pl.seed_everything(seed_of(cell.seed, rank), workers=True, verbose=False)
+    steps = experiment.train.epochs * len(loaders["train"])
+    module = Classifier(network, experiment.train, experiment.eval, steps)
+    before = Before.of(folder)
+    trainer = trainer_for(folder, experiment.train, channel, settings.device, before, rank)
+    ended = _fit(trainer, module, loaders)
+    seconds = module.seconds_before + perf_counter() - clock
+    metrics: dict[str, float | None] = {"chance": 1 / len(source.classes), **module.logged}
+    if ended is None:
+        metrics |= _evaluate(trainer, module, loaders, folder, rank)
+    return Trained(module=module, ended=ended, metrics=metrics, seconds=seconds)
 
 
 def _fit(trainer: pl.Trainer, module: Classifier, loaders: dict[str, Loader]) -> EndedError | None:
@@ -148,6 +167,13 @@ def _evaluate(
     if rank.first:
         save_scores(folder, scores)
     return metrics
+
+
+def measuring(cell: Cell, settings: Settings) -> Measure:
+    """What is compared is measured each time; what only searches, if it searches for that."""
+    if cell.stage != "search":
+        return "again"
+    return "once" if settings.clocked else "never"
 
 
 def seed_of(seed: int, rank: Rank) -> int:

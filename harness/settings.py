@@ -10,7 +10,7 @@ SECONDS_PER_FILE = 600.0  # after which a video is given up
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """`workers`: trainings at once, 0 for as many as there is room for; each with `threads` torch
-    threads; `wandb`, `media`: mirror.
+    threads; `wandb`, `media`: mirror; `clocked`: trials of a search are timed, too.
     """
 
     device: str = "auto"
@@ -18,6 +18,7 @@ class Settings:
     media: tuple[str, ...] = ()
     workers: int = 1
     threads: int = 1
+    clocked: bool = True
 
 
 def _storage() -> str:

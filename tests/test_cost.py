@@ -67,14 +67,14 @@ def test_times_are_measured_again_but_for_the_trials_of_a_search(tmp_path, monke
     monkeypatch.setattr(cost, "isolated", lambda *_: {})
     monkeypatch.setattr(cost, "latency_ms", lambda *_: (clocked.append(1), float(len(clocked))))
 
-    def latency(again):
-        found = cost.cost_of(experiment, network, SIZE, tmp_path, again=again)
-        assert found.facts["dtype"] == "float32"
-        return found.values["latency_ms_p90"]
+    def latency(when):
+        found = cost.cost_of(experiment, network, SIZE, tmp_path, measure=when)
+        assert found.values["params"] > 0
+        return found.values.get("latency_ms_p90")
 
-    assert [latency(True), latency(False), latency(False), latency(True)] == [1, 2, 2, 3]
+    assert [latency(when) for when in ("again", "once", "once", "again")] == [1, 2, 2, 3]
     experiment.train.batch_size += 1  # the throughput's
-    assert latency(False) == 4
+    assert [latency("once"), latency("never")] == [4, None]
 
 
 def test_the_code_is_the_content_of_every_source(tmp_path, monkeypatch):

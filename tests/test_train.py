@@ -103,6 +103,41 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(workspace, tmp_pa
         assert torch.equal(weights[name], tensor), name
 
 
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_an_epoch_whose_report_was_lost_is_reported_on_resuming(workspace, tmp_path, epoch):
+    """Killed between the checkpoint and its line in the log; the second is the last epoch."""
+    expected = trained(workspace, tmp_path / "whole")[0]
+    cell, places = cell_in(workspace, tmp_path / "parts")
+    with pytest.raises(StoppedError):
+        execute(cell, places, HOW, stop_after(epoch))
+    log = tmp_path / "parts" / cell.plan / cell.key / "log.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if f'"epoch": {epoch},' not in line))
+    heard = []
+
+    def listen(event, facts):
+        heard.append(facts.get("epoch"))
+        return GO
+
+    record = execute(cell, places, HOW, listen)
+    assert [number for number in heard if number] == [epoch, 2][: 3 - epoch]
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["epoch"] for line in told if line["event"] == "epoch"] == [1, 2]
+    assert record.metrics == expected.metrics
+
+
+def test_the_time_of_a_resumed_training_is_that_of_all_its_parts(workspace, tmp_path):
+    cell, places = cell_in(workspace, tmp_path, "train.epochs=3")
+    with pytest.raises(StoppedError):
+        execute(cell, places, HOW, stop_after(1))
+    path = tmp_path / cell.plan / cell.key / "last.ckpt"
+    kept = torch.load(path, weights_only=True)
+    assert kept["seconds"] > 0
+    torch.save(kept | {"seconds": 1000.0}, path)
+    record = execute(cell, places, HOW, go_on)
+    assert 1000 < record.cost["seconds/fit"] < record.seconds < 1100
+
+
 def test_only_a_training_that_starts_anew_starts_from_data(workspace, tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr("harness.execute.initialise", lambda network, _: calls.append(network))

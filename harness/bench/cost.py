@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -33,6 +33,7 @@ from harness.results.environment import cpu_model, installed
 PACKAGE = Path(__file__).parents[1]
 META = torch.device("meta")
 Memory = dict[str, float | None]
+Measure = Literal["again", "once", "never"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,30 +45,40 @@ class Cost:
 
 
 def cost_of(
-    experiment: Experiment, network: TwoStream, size: int, known: Path, *, again: bool = True
+    experiment: Experiment,
+    network: TwoStream,
+    size: int,
+    known: Path,
+    *,
+    measure: Measure = "again",
 ) -> Cost:
     """Of one sample, all its segments included; times on the device that the network is on.
 
     Counts and memory are the same for every training of one network: they are kept in `known`. So
-    are times and energy if they need not be measured `again`: of a search's many trainings of one
-    network, the first measures.
+    are times and energy if they are to be measured "once": of a search's many trainings of one
+    network, the first measures. Counts alone take no second: they are there though nothing is.
     """
     device = next(network.parameters()).device
     network.eval()
     same = digest(_determined_by(experiment, network, size, device))
     counts = _kept(known / f"{same}.counts.json", lambda: _counts(experiment, network, size))
-    memory, unknown = memory_of(experiment, network, size, known / f"{same}.memory.json")
-    clocked = partial(_times, experiment, network, size, device)
-    path = known / f"{same}.times-{experiment.train.batch_size}.json"
-    times = clocked() if again else _kept(path, clocked)
-    return Cost(
+    counted = Cost(
         values={
             "params": parameters(network),
             **{name: counts[name] for name in ("macs", "flops", "multiplications")},
-            **times["values"],
-            **memory,
         },
-        facts={"uncounted": counts["uncounted"], **times["facts"]}
+        facts={"uncounted": counts["uncounted"]},
+    )
+    if measure == "never":
+        return counted
+    memory, unknown = memory_of(experiment, network, size, known / f"{same}.memory.json")
+    clocked = partial(_times, experiment, network, size, device)
+    path = known / f"{same}.times-{experiment.train.batch_size}.json"
+    times = clocked() if measure == "again" else _kept(path, clocked)
+    return Cost(
+        values=counted.values | times["values"] | memory,
+        facts=counted.facts
+        | times["facts"]
         | ({} if unknown is None else {"memory": f"n/a: {unknown}"}),
     )
 

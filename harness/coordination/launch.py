@@ -68,6 +68,7 @@ def launch(
     """
     folder, site, again = places.runs / plan.name, site or Site(), again or Again()
     log = PlanLog(folder)
+    settings = replace(settings, clocked=plan.search is not None and plan.search.measures)
     with (
         full_disk(folder),
         owned(folder, plan.name),

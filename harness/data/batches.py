@@ -30,7 +30,7 @@ class Batches:
     - "mirrored": (batch,) bool, whether the sample is seen in a mirror;
     - what the mix of the augmentation adds in training: see `harness/augment/__init__.py`;
     - "portion": () float32, where there are `ranks`, each of which gets every `ranks`-th sample of
-      the batch from its `rank` on: this rank's samples over those that it would have were all alike.
+      the batch from its `rank` on: its samples over those that it would have if all had as many.
 
     In training every draw for a clip depends on seed, epoch and its position in `ids`, every draw
     for a batch on seed, epoch and its number, and on nothing else; a last batch of one sample joins

@@ -14,4 +14,4 @@ def ddp(*, ranks: int = 2) -> DDPStrategy:
     trained apart) are no error.
     """
     checked(ranks)
-    return DDPStrategy(find_unused_parameters=True)
+    return DDPStrategy(static_graph=True)

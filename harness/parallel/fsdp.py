@@ -34,4 +34,8 @@ def _same_buffers(network: nn.Module, _inputs: object) -> None:
 
 def fsdp(*, ranks: int = 2) -> Sharded:
     """Fully sharded data parallel: each stream's weights are gathered as a whole."""
-    return Sharded(data_parallel_size=checked(ranks), tensor_parallel_size=1)
+    return Sharded(
+        data_parallel_size=checked(ranks),
+        tensor_parallel_size=1,
+        save_distributed_checkpoint=False,  # one file, whatever trained it
+    )

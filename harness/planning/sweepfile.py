@@ -7,6 +7,7 @@ from harness.config.schema import Component
 from harness.errors import UserError
 from harness.planning import PRUNERS, SAMPLERS
 from harness.planning.budget import Budget
+from harness.planning.metrics import MEASURED
 from harness.planning.policy import Policy
 
 
@@ -70,6 +71,12 @@ class Search:
     @property
     def goals(self) -> list[Objective]:
         return self.objectives or [Objective(metric=self.objective, direction=self.direction)]
+
+    @property
+    def measures(self) -> bool:
+        """Whether an objective or a constraint is a cost that must be measured."""
+        names = [*(goal.metric for goal in self.goals), *self.constraints]
+        return any(name.removeprefix("cost/") in MEASURED for name in names)
 
     @property
     def limit(self) -> Budget:

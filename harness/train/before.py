@@ -18,9 +18,12 @@ class Before:
     def of(cls, folder: Path) -> "Before":
         """Nothing, where there is no checkpoint to go on from."""
         if not (folder / "last.ckpt").is_file():
-            return cls()
+            return NOTHING
         log = read_json_lines(folder / "log.jsonl")
         epochs = [line["epoch"] for line in log if line["event"] == "epoch"]
         told = [line for line in log if line["event"] == "verdict"]
         verdict = Verdict("end", told[-1]["status"], told[-1]["reason"]) if told else None
         return cls(max(epochs, default=0), verdict)
+
+
+NOTHING = Before()

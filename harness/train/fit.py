@@ -15,9 +15,9 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from harness.config.schema import Component
+from harness.config.experiment import Train
 from harness.parallel import STRATEGIES
-from harness.train.before import Before
+from harness.train.before import NOTHING, Before
 from harness.train.channel import Channel
 from harness.train.checkpoint import LastCheckpoint
 from harness.train.group import Met
@@ -29,29 +29,26 @@ from harness.train.rank import ALONE, Rank
 
 def trainer_for(
     folder: Path,
-    epochs: int,
+    train: Train,
     channel: Channel | None,
     device: str,
-    before: Before | None = None,
+    before: Before = NOTHING,
     rank: Rank = ALONE,
-    parallel: Component | None = None,
 ) -> pl.Trainer:
-    """`before`: of attempts that this one goes on from; `rank`: of those that share the training by
-    the strategy that `parallel` names.
-    """
+    """`before`: of attempts that this one goes on from; `rank`: of those that share it."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     callbacks: list[pl.Callback] = []
     if channel is not None:  # the checkpoint first: who is stopped has saved the epoch
         callbacks = [
             LastCheckpoint(folder / "last.ckpt", rank),
-            Report(channel, before or Before(), rank),
+            Report(channel, before, rank),
         ]
     spread: dict[str, Any] = {"devices": 1}
-    if parallel is not None:
-        strategy = STRATEGIES[parallel.name](**parallel.options)
+    if train.parallel is not None:
+        strategy = STRATEGIES[train.parallel.name](**train.parallel.options)
         spread = {"devices": rank.count, "strategy": strategy, "plugins": [Met(rank)]}
     return pl.Trainer(
-        max_epochs=epochs,
+        max_epochs=train.epochs,
         accelerator=device,
         callbacks=callbacks,
         deterministic="warn",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from harness.train.before import Before
+from harness.train.before import NOTHING, Before
 from harness.train.channel import GO, Channel, EndedError, StoppedError, Verdict
 from harness.train.group import agreed
 from harness.train.rank import ALONE, Rank
@@ -16,7 +16,7 @@ SECONDS_BETWEEN_REPORTS = 0.5
 class Report(pl.Callback):
     """Sends progress at most twice a second, and the metrics of every epoch."""
 
-    def __init__(self, channel: Channel, before: Before = Before(), rank: Rank = ALONE) -> None:
+    def __init__(self, channel: Channel, before: Before = NOTHING, rank: Rank = ALONE) -> None:
         self.channel, self.before, self.rank = channel, before, rank
         self._next = 0.0
 

@@ -83,8 +83,9 @@ class OnRay(Remote):
     def submit(self, job: Job) -> Task:
         self._survey()
         nodes = self._nodes()
-        needs = {name: ceil(need * job.cell.ranks) for name, need in self._needs.items()}
-        needs = self._needs if job.cell.ranks == 1 else needs
+        needs: dict[str, Any] = self._needs
+        if job.cell.ranks > 1:  # of more than one GPU Ray gives whole ones
+            needs = {name: ceil(need * job.cell.ranks) for name, need in needs.items()}
         return Task(self._remote(host, nodes, **needs).remote(job), nodes)
 
     def ended(self, handle: Task) -> str | None:
