@@ -4,7 +4,7 @@ import os
 import sys
 
 
-def tell_gpus(pipe, cell, _places, _settings):
+def tell_gpus(pipe, cell, _places, _settings, rank):
     """In place of a training: the GPUs that CUDA would see, and whether torch has asked already."""
     torch = sys.modules.get("torch")
     seen = {
@@ -12,5 +12,6 @@ def tell_gpus(pipe, cell, _places, _settings):
         "order": os.environ.get("CUDA_DEVICE_ORDER"),
         "too late": torch is not None and torch.cuda.is_initialized(),
     }
-    pipe.send(("step", seen))
-    pipe.recv()
+    if rank.first:
+        pipe.send(("step", seen))
+        pipe.recv()

@@ -123,9 +123,9 @@ def test_all_mistakes_are_told_at_once(write):
         "--set model.fusion: model.fusion.name: no fusion named 'cnov'; did you mean 'conv'? "
         "(allowed: average, concat, conv, max, sum)",
         "x.yaml:8: train.epoch: unknown key; did you mean 'epochs'? (allowed: batch_size, epochs, "
-        "init_from, label_smoothing, optimizer, schedule, streams)",
+        "init_from, label_smoothing, optimizer, parallel, schedule, streams)",
         "x.yaml:8: train.lr: unknown key; allowed: batch_size, epochs, init_from, label_smoothing, "
-        "optimizer, schedule, streams",
+        "optimizer, parallel, schedule, streams",
     ]
 
 

@@ -25,9 +25,9 @@ def start(monkeypatch):
     """Begin so many workers; what each of them sees."""
     monkeypatch.setattr(local, "work", tell_gpus)
 
-    def start(executor, *keys):
+    def start(executor, *keys, ranks=1):
         for key in keys:
-            executor.start(SimpleNamespace(key=key, label=key))
+            executor.start(SimpleNamespace(key=key, label=key, ranks=ranks))
         seen = {}
         while len(seen) < len(keys):
             seen |= {report.key: report.facts for report in executor.events(5)}
@@ -56,6 +56,13 @@ def test_each_worker_has_the_gpu_that_has_most_room(start):
     leave(slots, *on_3)
     assert [facts["gpus"] for facts in start(slots, "e", "f").values()] == ["3", "3"]
     leave(slots, *(set("abcdef") - set(on_3)))
+
+
+def test_every_rank_sees_the_gpus_of_all(start):
+    slots = executor(options={"gpus": ["0", "1", "2", "3"]})
+    seen = start(slots, "a", "b", ranks=2)
+    assert {facts["gpus"] for facts in seen.values()} == {"0,1", "2,3"}
+    leave(slots, "a", "b")
 
 
 def start_pair(seen):

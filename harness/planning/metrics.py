@@ -9,7 +9,8 @@ MEASURED = (  # seconds of every network, so that a search does without where it
     "latency_ms_p50", "latency_ms_p90", "samples_per_second", "energy_j", "memory_mb_peak",
     "memory_mb_extra",
 )  # fmt: skip
-NAMES = [f"val/{name}" for name in VALIDATION] + [f"cost/{name}" for name in (*COUNTED, *MEASURED)]
+COSTS = COUNTED + MEASURED
+NAMES = [f"val/{name}" for name in VALIDATION] + [f"cost/{name}" for name in COSTS]
 
 
 def check_metric(name: str) -> None:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -45,6 +46,8 @@ class Local:
         self._context: Any = multiprocessing.get_context("forkserver" if warm else "spawn")
         if warm:
             self._context.set_forkserver_preload(["harness.execute"])
+            with without_main():  # it imports while others still plan
+                forkserver.ensure_running()
         self._workers: dict[str, Crew] = {}
         self._gpus = list(gpus) * per_gpu  # one after the other first, then each again
         self._kills = kills_for_memory()
