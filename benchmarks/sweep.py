@@ -5,7 +5,8 @@
 Every way runs the same trials from the same seed on the same clips, in two trainings at a time of
 one thread each, and must end with the same metrics:
 
-- floor: train steps and evaluation passes in warm processes, batches in memory (sweep_floor.py);
+- floor: train steps and evaluation passes in warm processes, batches in memory (sweep_floor.py),
+  in two processes and in one: by how much two are faster on this machine at all;
 - ours: `harness sweep`, W&B offline, with two workers and with one (sweep_ours.py);
 - ray: Ray Tune over the cached data, a fresh process a trial (sweep_ray.py);
 - plain: Optuna, Lightning, decord and flow on the fly, a fresh process a trial (sweep_plain.py).
@@ -21,7 +22,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -57,12 +58,13 @@ class Way:
         return HERE / f"sweep_{self.name.partition('-')[0]}.py"
 
 
-OURS = f"ours-{CORES}"
+OURS, FLOOR = f"ours-{CORES}", f"floor-{CORES}"
 WAYS = (
-    Way(name="floor", title="floor: steps and passes alone", wall=0.85),
+    Way(name=FLOOR, title="floor: steps and passes", arguments=(str(CORES),), wall=0.85),
     Way(name=OURS, title=f"ours, {CORES} workers", arguments=(str(CORES),)),
     Way(name="ray", title="Ray Tune, cached data", wall=1.2),
     Way(name="ours-1", title="ours, 1 worker", arguments=("1",), wall=1.85),
+    Way(name="floor-1", title="floor, 1 process", arguments=("1",)),
     Way(name="plain", title="Optuna + Lightning + decord", wall=9, cpu=15),
 )
 
@@ -106,16 +108,18 @@ def measured(setting: Setting, ways: list[Way]) -> dict[str, Any]:
         print(f"{time.monotonic() - began:5.0f} s: {way.title}", file=sys.stderr, flush=True)
         program = [sys.executable, str(way.program), str(setting.folder), *way.arguments]
         report["ways"][way.name] = asdict(tree(program))
-    steps = times(setting)
-    report["ways"]["floor"] |= {
-        "wall": max(sum(t["wall"] for t in steps[core::CORES]) for core in range(CORES)),
-        "cpu": sum(t["cpu"] for t in steps),
-    }
+    for floor in [way for way in ways if way.name.startswith("floor")]:
+        steps, processes = times(setting, floor.name), int(floor.arguments[0])
+        report["ways"][floor.name] |= {
+            "wall": max(sum(t["wall"] for t in steps[n::processes]) for n in range(processes)),
+            "cpu": sum(t["cpu"] for t in steps),
+        }
     ours = report["ways"][OURS]
     for figures in report["ways"].values():
         figures |= {f"{kind}_over_ours": figures[kind] / ours[kind] for kind in ("wall", "cpu")}
     report["metrics"] = compared(setting, [way.name for way in ways])
     runs = setting.folder / f"runs-{CORES}"
+    steps = times(setting, FLOOR)
     report["overhead"] = overheads(runs, steps, setting.steps(len(source.subsets["train"])), CORES)
     report["seconds"] = time.monotonic() - began
     return report
@@ -123,7 +127,7 @@ def measured(setting: Setting, ways: list[Way]) -> dict[str, Any]:
 
 def compared(setting: Setting, ways: Sequence[str]) -> dict[str, float]:
     """The largest difference between a final metric on the floor and with each way."""
-    floor = metrics_of(setting, "floor")
+    floor = metrics_of(setting, FLOOR)
     return {
         way: max(
             abs(theirs[key] - value)
@@ -141,9 +145,9 @@ def metrics_of(setting: Setting, way: str) -> list[dict[str, Any]]:
     return [read(setting.folder / way / f"{n}.json") for n in range(len(setting.trials))]
 
 
-def times(setting: Setting) -> list[dict[str, float]]:
-    """Seconds of each trial's steps and passes on the floor."""
-    return read(setting.folder / "floor.json")
+def times(setting: Setting, floor: str) -> list[dict[str, float]]:
+    """Seconds of each trial's steps and passes on a floor."""
+    return read(setting.folder / f"{floor}.json")
 
 
 def read(path: Path) -> Any:
@@ -163,10 +167,22 @@ def text(report: dict[str, Any]) -> Iterator[str]:
     for way, difference in report["metrics"].items():
         same = "equal" if difference == 0 else f"differ by up to {difference:.2g}"
         yield f"final metrics of {way} and floor: {same}"
+    yield from limits(report["ways"])
     yield f"preparing the cache, once: {made['wall']:.1f} s, {made['cpu']:.1f} CPU s"
     parts = ", ".join(f"{name} {value:.2f}" for name, value in report["overhead"].items())
     yield f"overhead of a trial, medians in s: {parts} (goal: total < {OVERHEAD})"
     yield f"the whole benchmark: {report['seconds']:.0f} s"
+
+
+def limits(ways: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """What no harness could exceed here, since the steps alone take so long."""
+    floor = ways.get(FLOOR)
+    if floor and "plain" in ways:
+        wall, cpu = (ways["plain"][kind] / floor[kind] for kind in ("wall", "cpu"))
+        yield f"limits: the usual way over the floor: {wall:.1f} of wall, {cpu:.1f} of CPU time"
+    if floor and "floor-1" in ways:
+        twice = ways["floor-1"]["wall"] / floor["wall"]
+        yield f"limits: two processes on the floor are {twice:.2f} times as fast as one"
 
 
 def table(report: dict[str, Any]) -> Table:

@@ -1,6 +1,6 @@
 """The floor of a sweep: its train steps and evaluation passes, and nothing else.
 
-Each core has a process that has imported everything, and takes every second trial. Batches are
+Each of so many processes has imported everything, and takes every so many-th trial. Batches are
 finished float32 inputs in memory before the clock starts; it runs while the network is trained or
 evaluated, by torch alone, and stands while the next epoch's batches are made.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from measure import side_by_side
-from sweep_setting import CORES, Setting, cached_loaders, final_metrics, seeded
+from sweep_setting import Setting, cached_loaders, final_metrics, seeded
 from torch import Tensor
 from variants import without_normalisation
 
@@ -41,21 +41,26 @@ class Watch:
         return result
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, processes: int) -> None:
     setting = Setting.read(folder)
     source = setting.source()
-    numbers = range(len(setting.trials))
-    tasks = [partial(some, setting, source, numbers[core::CORES]) for core in range(CORES)]
+    numbers, name = range(len(setting.trials)), f"floor-{processes}"
+    tasks = [
+        partial(some, setting, source, numbers[first::processes], name)
+        for first in range(processes)
+    ]
     measured = side_by_side(tasks)
     trials = sorted((trial for some in measured for trial in some), key=lambda t: t["trial"])
-    (folder / "floor.json").write_text(json.dumps(trials))
+    (folder / f"{name}.json").write_text(json.dumps(trials))
 
 
-def some(setting: Setting, source: Source, numbers: Iterable[int]) -> list[dict[str, float]]:
-    return [{"trial": number, **trial(setting, source, number)} for number in numbers]
+def some(
+    setting: Setting, source: Source, numbers: Iterable[int], name: str
+) -> list[dict[str, float]]:
+    return [{"trial": number, **trial(setting, source, number, name)} for number in numbers]
 
 
-def trial(setting: Setting, source: Source, number: int) -> dict[str, float]:
+def trial(setting: Setting, source: Source, number: int, name: str) -> dict[str, float]:
     """One trial; the seconds of its steps, and of its evaluation passes."""
     experiment = setting.experiment(number)
     module = seeded(setting, experiment, source)
@@ -82,7 +87,7 @@ def trial(setting: Setting, source: Source, number: int) -> dict[str, float]:
     for batch, logits in zip(held, scores, strict=True):
         for head, values in logits.items():
             module.scores[head].update(batch["video"], values)
-    setting.leave("floor", number, final_metrics(module))
+    setting.leave(name, number, final_metrics(module))
     count = sum(map(len, epochs))
     return {
         "wall": steps.wall + passes.wall,
@@ -116,4 +121,4 @@ def scores_of(module: Classifier, batches: list[Batch]) -> list[Batch]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))
