@@ -89,6 +89,7 @@ def test_it_is_the_training_of_the_whole_batch_of_which_each_rank_computes_a_par
     is that of all, and running statistics are the first rank's. The last batch is uneven.
     """
     how = ["train.batch_size=7", "train.optimizer={name: sgd, lr: 0.05}"]
+    how += ["model.spatial.conv=winograd"]  # weights in a layout of its own
     cell, places = cell_in(workspace, tmp_path, *how, f"train.parallel={strategy}")
     led(cell, places)
     network, metrics = by_hand(cell, places, ranks=2)

@@ -21,6 +21,8 @@ class Sharded(ModelParallelStrategy):
         """Share out the weights of each; those of the last are what the others leave over."""
         if isinstance(modules[-1], FSDPModule):  # done before training, and still so in evaluating
             return
+        for parameter in modules[-1].parameters():  # an algorithm may keep them channels-last
+            parameter.data = parameter.data.contiguous()
         for module in modules:
             fully_shard(module, mesh=self.device_mesh["data_parallel"])
         modules[-1].register_forward_pre_hook(_same_buffers)
