@@ -48,7 +48,11 @@ def records(places: Places, stage: str = "search") -> list[Record]:
 
 
 def trials(places: Places) -> list[optuna.trial.FrozenTrial]:
-    storage = journal(places.runs / "s")
+    return trials_in(places.runs / "s")
+
+
+def trials_in(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    storage = journal(folder)
     [name] = optuna.get_all_study_names(storage)
     return optuna.load_study(study_name=name, storage=storage).trials
 

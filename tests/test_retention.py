@@ -7,7 +7,8 @@ import pytest
 from fake_records import record
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_launch import Unasked
+from shapes import write
+from toy_launch import SEARCH, Unasked
 
 from harness.coordination import retention
 from harness.coordination.lock import owned
@@ -80,6 +81,50 @@ def test_a_plan_without_room_stops_with_a_line(toy_here, tmp_path):
     [line] = [text for text in done.stderr.splitlines() if text.startswith("harness: ")]
     assert "beyond policy.quota (2kB), and no checkpoint of a finished cell is left to go" in line
     assert toy_here("sweep", "pair.yaml", "--policy", "quota=1MB").returncode == 0
+
+
+FAST = SEARCH.replace("name: search", "name: fast").replace(
+    "  trials: 5\n", "  trials: 5\n  objective: cost/latency_ms_p50\n  direction: minimize\n"
+)
+
+
+def latency(cell):
+    rate = float(cell.config["train"]["optimizer"].get("lr") or 1e-3)
+    return {"latency_ms_p50": 1e3 * rate + cell.seed / 1000}
+
+
+def test_the_best_by_a_cost_stay_and_are_shown(toy_here, tmp_path):
+    write(tmp_path, "fast.yaml", FAST)
+    words = ("sweep", "fast.yaml", "--policy", "keep={best: 2}")
+    assert toy_here(*words, executor=Saves, cost=latency).returncode == 0
+    found = sorted((r.cost["latency_ms_p50"], r.key) for r in load_all(tmp_path / "runs"))
+    assert len(found) == 7
+    assert kept(tmp_path / "runs") == {key for _, key in found[:2]}
+    [row] = json.loads(toy_here("status", "--format", "json").stdout)
+    assert (row["metric"], row["best"]) == ("cost/latency_ms_p50", found[0][0])
+
+
+def test_a_large_cost_is_shown_as_people_read_it(toy_here):
+    toy_here("sweep", "search.yaml", "--set", "search.objective=cost/params")
+    assert " 1.00 M " in toy_here("status", "--format", "md").stdout
+
+
+def test_none_stay_if_none_are_wanted(toy_here, tmp_path):
+    words = ("sweep", "pair.yaml", "--policy")
+    assert toy_here(*words, "keep={best: 0}", executor=Saves).returncode == 0
+    assert len(load_all(tmp_path / "runs")) == 4
+    assert kept(tmp_path / "runs") == set()
+    refused = toy_here(*words, "keep={best: -1}")
+    assert refused.returncode == 2
+    assert "keep.best: must be at least 0, got -1" in refused.stderr
+
+
+def test_what_did_not_get_to_its_end_goes_before_what_did(tmp_path):
+    cut = record(key="a", status="pruned", metrics={"val/top1": 0.9}, cost={"seconds/fit": 1.0})
+    whole = record(key="b", metrics={"val/top1": 0.1}, cost={"seconds/fit": 9.0})
+    for rule in (Rule(1), Rule(1, "cost/seconds/fit", -1)):
+        [going] = rule.surplus([rule.of(cut, tmp_path), rule.of(whole, tmp_path)])
+        assert going.path.parent.name == "a"
 
 
 @given(

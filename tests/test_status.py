@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
+from searches import trials_in
 from toy_launch import Unasked
 
 from harness import files
@@ -155,13 +156,7 @@ def test_a_trial_of_a_search_is_retried_under_its_number(toy_here, tmp_path):
 
 
 def states(folder):
-    import optuna
-
-    from harness.search.storages import journal
-
-    storage = journal(folder)
-    [name] = optuna.get_all_study_names(storage)
-    trials = optuna.load_study(study_name=name, storage=storage).trials
+    trials = trials_in(folder)
     return {trial.number: (trial.state.name, trial.value) for trial in trials}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.planning.quantities import duration
+from harness.report.columns import count
 from harness.report.formats import MISSING, ColumnSpec, Table
 
 if TYPE_CHECKING:
@@ -84,4 +85,6 @@ def _cell(cell: "Running") -> str:
 
 
 def _best(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.3f}"
+    if value is None:
+        return MISSING
+    return f"{value:.3f}" if abs(value) < 1000 else count(value)

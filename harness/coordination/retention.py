@@ -1,7 +1,7 @@
 """Which checkpoints of finished cells stay: the best of each arm, and no more than fit the quota.
 
 A cell at work always keeps its checkpoint, and records and scores are never touched. Where cells
-have no value to be ranked by, all of them stay until room is needed.
+have no value to be ranked by, all of them stay until room is needed; `best: 0` keeps none of any.
 """
 
 import os
@@ -56,8 +56,17 @@ class Rule:
     metric: str = METRIC
     sign: int = 1  # -1 where less is better
 
+    def value(self, record: Record) -> float | None:
+        """Of a cell that got to its end; what others measured is not of the whole training."""
+        return record.value(self.metric) if record.status == "done" else None
+
+    def better(self, one: float | None, other: float | None) -> float | None:
+        """Of two values, each of which may be missing."""
+        there = [value for value in (one, other) if value is not None]
+        return max(there, key=lambda value: self.sign * value, default=None)
+
     def of(self, record: Record, folder: Path) -> Checkpoint:
-        value = record.metrics.get(self.metric)
+        value = self.value(record)
         path = folder / record.key / "last.ckpt"
         group = (record.arm, record.dataset, record.split)
         return Checkpoint(path, group, None if value is None else self.sign * value)

@@ -13,7 +13,7 @@ from typing import Any
 from harness.coordination.failures import class_of
 from harness.coordination.lock import at_work, folder_of_plan, plan_names, silence
 from harness.coordination.planlog import Place, last_launch
-from harness.coordination.retention import METRIC
+from harness.coordination.retention import Rule
 from harness.files import read_json, read_json_lines
 from harness.results.record import Record
 from harness.results.store import load, record_files
@@ -98,7 +98,7 @@ class Statuses:
         lines = read_json_lines(folder / "plan.jsonl")
         launch = last_launch(lines)
         planned = _last(launch, "planned") or _last(lines, "planned") or {}
-        rule = planned.get("rule", {})
+        rule = Rule(**planned.get("rule", {}))
         working = at_work(folder)
         running = [*_running(folder, launch)] if working else []
         records = [self._record(path) for path in record_files(folder.parent, folder.name)]
@@ -106,7 +106,7 @@ class Statuses:
             name=name,
             state="working" if working else _how(launch),
             launch=launch[0] if launch else {},
-            metric=rule.get("metric", METRIC),
+            metric=rule.metric,
             arms=_arms(planned.get("arms", []), records, running, rule),
             running=running,
             per_hour=_per_hour(launch),
@@ -124,7 +124,7 @@ def _arms(
     planned: Sequence[Sequence[Any]],
     records: Sequence[Record],
     running: Sequence[Running],
-    rule: Mapping[str, Any],
+    rule: Rule,
 ) -> list[ArmStatus]:
     arms = {(arm, data, split): ArmStatus((arm, data, split), n) for arm, data, split, n in planned}
     for record in records:
@@ -133,10 +133,7 @@ def _arms(
         arm.counts[record.status] += 1
         if record.status == "failed":
             arm.failures[class_of(record.reason)] += 1
-        value = record.metrics.get(rule.get("metric", METRIC))
-        if record.status == "done" and value is not None:
-            better = max if rule.get("sign", 1) > 0 else min
-            arm.best = value if arm.best is None else better(arm.best, value)
+        arm.best = rule.better(arm.best, rule.value(record))
     for cell in running:
         place = (cell.arm, cell.dataset, cell.split)
         arms.setdefault(place, ArmStatus(place)).running += 1

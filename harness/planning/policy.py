@@ -51,7 +51,7 @@ class OnFailure:
 
 @dataclass(kw_only=True)
 class Keep:
-    """`all` checkpoints of finished cells, or the best of each arm on each data set."""
+    """`all` checkpoints of finished cells, or the best of each arm on each data set; 0: none."""
 
     best: int | None = field(default=None, metadata={"ge": 0})
 

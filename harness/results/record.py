@@ -4,6 +4,7 @@ Nested only under `config`; the other mappings go from a name to one value. A me
 number is None, and `reason` says why.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,3 +39,15 @@ class Record:
     command: str
     started: str
     seconds: float
+
+    def value(self, name: str) -> float | None:
+        """Of a metric ("val/top1") or a cost ("cost/params"); None where it was not measured."""
+        kind, _, cost = name.partition("/")
+        return self.cost.get(cost) if kind == "cost" else self.metrics.get(name)
+
+    def is_stale(self, videos: Collection[str]) -> bool:
+        """Whether it was made with none of these, by their hashes.
+
+        A failure is not, which is tried again when that is asked for, nor what never had any.
+        """
+        return self.status != "failed" and self.data_hash not in ("", *videos)

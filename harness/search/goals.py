@@ -27,9 +27,8 @@ def violations(search: Search, record: Record) -> dict[str, float]:
 
 
 def measured(metric: str, record: Record) -> float:
-    """A metric or a cost of a record that is done."""
-    kind, _, name = metric.partition("/")
-    value = record.cost.get(name) if kind == "cost" else record.metrics.get(metric)
+    """What a record that is done must have, to be told."""
+    value = record.value(metric)
     if value is None:
         raise _missing(metric, [*record.metrics, *(f"cost/{name}" for name in record.cost)])
     return value
