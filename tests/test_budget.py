@@ -1,5 +1,7 @@
 """Budgets of a search: what trials used, and when no further one may start."""
 
+from dataclasses import replace
+
 import pytest
 from fake_records import record
 from hypothesis import given
@@ -63,7 +65,9 @@ def test_the_epochs_of_a_trial_are_those_that_were_trained():
     trial = record(config=config, seconds=9.0, status="pruned")
     assert use_of(trial, log) == Use(epochs=3, seconds=20 + 10)
     assert use_of(record(config=config, seconds=70.0)) == Use(epochs=10, seconds=70.0)
-    assert use_of(record(config=config, seconds=0.0, status="failed"), log[:1]).epochs == 1
+    failed = record(config=config, seconds=0.0, status="failed")
+    assert use_of(failed, log[:1]) == Use(epochs=1, seconds=60.0)
+    assert use_of(replace(failed, seconds=70.0), log[:1]) == Use(epochs=1, seconds=70.0)
     assert use_of(record(seconds=1.0, config=config, env={"devices": "4"})).devices == 4
 
 

@@ -1,7 +1,9 @@
 """A search with a budget, as its queue meets it: what is proposed, and what counts later."""
 
 import pytest
+from searches import places_in, run, search
 from shapes import TINY, write
+from toy_executor import Toy
 
 from harness.files import append_line
 from harness.places import Places
@@ -101,3 +103,15 @@ def test_a_key_is_set_only_where_its_condition_holds(places):
         train(queue, cell, places)
     assert {fusion["name"] for fusion in fusions} == {"sum", "conv"}
     assert all(("kernel_size" in fusion) == (fusion["name"] == "conv") for fusion in fusions)
+
+
+@pytest.mark.parametrize("kind", ["hours", "device_hours"])
+def test_a_budget_of_time_ends_where_every_trial_fails_at_once(kind, tmp_path):
+    """Each counts as a minute."""
+    space = "  space: {train.optimizer.lr: {float: [1e-4, 1e-2], log: true}}"
+    plan = search(tmp_path, f"  budget: {{{kind}: 0.05}}\n  sampler: random\n{space}")
+    toy = Toy(tmp_path / "runs", dies=lambda *_: "bug: it never works")
+    run(plan, places_in(tmp_path), toy, workers=1)
+    assert [cell.trial for cell in toy.started] == [0, 1, 2]
+    run(plan, places_in(tmp_path), toy, workers=1)
+    assert len(toy.started) == 3

@@ -1,5 +1,6 @@
 """The channel for workers on other hosts, without hosts: two ends, one folder, clocks by hand."""
 
+import errno
 import json
 import os
 import threading
@@ -117,6 +118,23 @@ def test_the_pulse_beats_while_its_process_is_busy(tmp_path):
     pulse.close()
     assert {len(count) for count in seen} == {len(path.read_bytes())}
     assert not [thread for thread in threading.enumerate() if thread.name == "pulse"]
+
+
+def test_the_pulse_outlives_a_file_system_that_fails_for_a_moment(tmp_path, monkeypatch):
+    errors, write = [OSError(errno.EIO, "once"), OSError(errno.ESTALE, "and again")], os.pwrite
+
+    def pwrite(*given):
+        if errors:
+            raise errors.pop()
+        return write(*given)
+
+    pulse = Pulse(tmp_path / "pulse", seconds=0.01)
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    first = pulse.path.read_bytes()
+    while pulse.path.read_bytes() == first:
+        assert pulse._thread.is_alive()
+    pulse.close()
+    assert errors == []
 
 
 @given(cuts=st.lists(st.integers(1, 30), max_size=30), torn=st.booleans())

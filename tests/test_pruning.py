@@ -14,6 +14,8 @@ TEXT = """  trials: 12
     train.optimizer.lr: {float: [1e-5, 1e-1], log: true}
 """
 
+CHOICE = "model.fusion: {choice: [conv, {name: conv}]}"
+
 
 def curves(places):
     return [(t.number, t.state.name, t.value, t.intermediate_values) for t in trials(places)]
@@ -78,6 +80,43 @@ def test_a_storage_that_was_lost_is_filled_again_from_logs_and_records(pruner, t
     assert toy.started == []
     assert curves(places) == before
     assert [t.system_attrs for t in trials(places)] == rungs
+
+
+def test_epochs_that_only_a_log_has_are_told_when_their_trial_is_proposed_anew(tmp_path):
+    """The journal and the end of the proposals were lost, and with them that it was begun."""
+    places, steady = places_in(tmp_path), places_in(tmp_path, "steady")
+    run(search(tmp_path, TEXT), steady, Toy(steady.runs, epochs=6), workers=1)
+
+    def interrupted(cell, epoch):
+        if (cell.trial, epoch) == (2, 4):
+            raise KeyboardInterrupt
+
+    run(search(tmp_path, TEXT), places, Toy(places.runs, epochs=6, dies=interrupted), workers=1)
+    (places.runs / "s/study.journal").unlink()
+    history = places.runs / "s/proposals.jsonl"
+    lines = history.read_bytes().splitlines(keepends=True)
+    history.write_bytes(b"".join(lines[:2]))
+    assert len(lines) == 3
+    run(search(tmp_path, TEXT), places, Toy(places.runs, epochs=6), workers=1)
+    assert curves(places) == curves(steady)
+
+
+def test_trials_that_share_a_training_know_all_of_it_after_a_restart(tmp_path):
+    """The one that leads hears the rest as it is trained, the other at the end."""
+    text = TEXT.replace("train.optimizer.lr: {float: [1e-5, 1e-1], log: true}", CHOICE)
+    places = places_in(tmp_path)
+    left = [3]
+
+    def interrupted(_cell, _epoch):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+
+    run(search(tmp_path, text), places, Toy(places.runs, epochs=6, dies=interrupted), workers=4)
+    run(search(tmp_path, text), places, Toy(places.runs, epochs=6), workers=4)
+    assert len({trial.number for trial in trials(places)}) > len(records(places))
+    for trial in trials(places):
+        assert len(trial.intermediate_values) == 6
 
 
 def test_a_metric_that_is_never_logged_stops_with_what_there_is(tmp_path):

@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.planning.metrics import COSTS
 from harness.planning.sweepfile import Objective
 from harness.report.columns import COLUMNS
+from harness.search import grid
 from harness.search.confirm import best
 
 LR = "    train.optimizer.lr: {float: [1e-4, 1e-2], log: true}\n"
@@ -87,6 +88,26 @@ def test_a_search_of_a_small_space_ends_and_says_why(duplicates, sampler, tmp_pa
     assert "tiny: the space is exhausted: all of its 4 points were proposed" in note
     assert len(records(places)) == 4
     assert run(search(tmp_path, text), places) == [note]  # and nothing else the second time
+
+
+@pytest.mark.parametrize(
+    "sampler", ["grid", "{name: partial_fixed, fixed: {train.batch_size: 4}, base: grid}"]
+)
+def test_a_grid_is_made_once_for_all_trials(sampler, tmp_path, monkeypatch):
+    made = []
+
+    class Counted(grid.Numbered):
+        def __init__(self, *given):
+            made.append(given)
+            super().__init__(*given)
+
+    monkeypatch.setattr(grid, "Numbered", Counted)
+    plan = search(tmp_path, f"  trials: 4\n  sampler: {sampler}\n{SMALL}")
+    places = places_in(tmp_path)
+    made.clear()  # one is made when the file is checked
+    run(plan, places)
+    assert len(made) == 1
+    assert len(trials(places)) == 4
 
 
 def test_two_ways_to_write_one_training_end_too(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from optuna.storages import RDBStorage
+from optuna.storages.journal import JournalFileOpenLock
 from servers import PASSWORD, MariaDB, Postgres, Proxy
 from shapes import TINY, write
 from toy_executor import Toy
@@ -152,6 +153,21 @@ def test_a_journal_elsewhere(plan, places, tmp_path, by_journal):
     assert search(plan, places, f"journal:{tmp_path}/trials.journal") == by_journal
     assert (tmp_path / "trials.journal").is_file()
     assert not list(places.runs.glob("*/study.journal"))
+
+
+def test_a_lock_that_a_killed_coordinator_left_is_gone(plan, places, tmp_path, by_journal):
+    """Of the plan's own journal; who has locked one that is shared may be alive."""
+    folder, shared = places.runs / plan.name, tmp_path / "shared"
+    folder.mkdir(parents=True)
+    for path in (folder / "study.journal", shared):
+        JournalFileOpenLock(str(path)).acquire()
+    [left] = folder.iterdir()
+    with open_storage("journal", folder, meanwhile=pytest.fail, note=pytest.fail):
+        assert not left.exists()
+    left.touch()
+    assert search(plan, places, "journal") == by_journal
+    with open_storage(f"journal:{shared}", folder, meanwhile=pytest.fail, note=pytest.fail):
+        assert shared.with_name("shared.lock").exists()
 
 
 def test_a_database_that_was_lost_is_filled_again(plan, places, tmp_path, by_journal):

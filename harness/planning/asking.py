@@ -17,12 +17,13 @@ from harness.registry import Registry
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One trial: its number, the space, and the points that come before the sampler's own."""
+    """One trial of a search: its number, the space, and the points before the sampler's own."""
 
     space: Sequence[Dimension]
     trial: int = 0
     first: Sequence[Mapping[str, Any]] = field(default=())  # as Optuna stores them
     objectives: int = 1
+    kept: dict[str, Any] = field(default_factory=dict)  # what samplers made for all of its trials
 
     def seeded(self, seed: int) -> int:
         """Of this trial: a restart must not draw again what was drawn before it."""

@@ -9,6 +9,7 @@ from harness.errors import UserError
 from harness.results.record import Record
 
 Event = Mapping[str, Any]  # a line of a cell's log
+SECONDS_OF_A_FAILURE = 60.0  # at least: where every trial fails at once, hours would never pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,8 @@ class Budget:
     """Exactly one limit. No trial is started once it is reached; those at work end in their way.
 
     `epochs` that were trained, `hours` of wall time of the trials one after another,
-    `device_hours` likewise times the devices of each. Trials that failed count like any other, so
-    that every search ends, and so do those that repeat a training, unless `duplicates` says not.
+    `device_hours` likewise times the devices of each. Trials that failed count, too, so that
+    every search ends, and so do those that repeat a training, unless `duplicates` says not.
     """
 
     trials: int | None = field(default=None, metadata={"ge": 1})
@@ -67,14 +68,15 @@ class Budget:
 def use_of(record: Record, log: Sequence[Event] = ()) -> Use:
     """What a trial used, over all of its restarts if its log is given; see `append_line`.
 
-    A trial that failed before the end of an epoch counts as one.
+    A trial that failed counts as an epoch and as a minute at least.
     """
+    least = SECONDS_OF_A_FAILURE if record.status == "failed" else 0.0
     trained = len({event["epoch"] for event in log if event["event"] == "epoch"})
     if not log and record.status == "done":
         trained = int(record.config["train"]["epochs"])
     return Use(
         epochs=max(1, trained),
-        seconds=max(record.seconds, _seconds(log)),
+        seconds=max(record.seconds, _seconds(log), least),
         devices=int(record.env.get("devices", 1)),
     )
 

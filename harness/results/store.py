@@ -72,6 +72,12 @@ def load(path: Path) -> Record:
     return Record(**content)
 
 
+def record_of(folder: Path) -> Record | None:
+    """The record of a cell; None while there is none."""
+    path = folder / "record.json"
+    return load(path) if path.is_file() else None
+
+
 def load_all(runs: Path, plan: str = "*") -> list[Record]:
     """Every record under `runs`, or those of one plan; oldest first."""
     records = [load(path) for path in record_files(runs, plan)]

@@ -6,7 +6,7 @@ n takes the n-th combination that was not enqueued.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from optuna.samplers import BaseSampler, GridSampler
 from optuna.study import Study
@@ -19,7 +19,9 @@ from harness.planning.space import Dimension
 
 def grid(ask: Ask, *, seed: int = 0) -> BaseSampler:
     """Every combination of a finite space, shuffled."""
-    return Numbered({d.key: _values(d) for d in ask.space}, seed, ask.first)
+    if "grid" not in ask.kept:
+        ask.kept["grid"] = Numbered({d.key: _values(d) for d in ask.space}, seed, ask.first)
+    return cast(BaseSampler, ask.kept["grid"])
 
 
 def _values(dimension: Dimension) -> list[Any]:

@@ -22,21 +22,14 @@ class Pruning:
 
     def __init__(self, study: Study, goal: Objective | None, batch: int) -> None:
         self.study, self.goal, self.batch = study, goal, batch
-        self._heard: set[int] = set()  # the trials of which the storage has every epoch
+        self._heard: set[int] = set()  # the trials whose epochs come as they are trained
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float | None]) -> bool:
         """Whether the trial ends with this epoch; one that was told before is not told again."""
         if self.goal is None:
             return False
         self._heard.add(number)
-        trial, step = self.study.stored(number), epoch - 1  # Optuna counts from 0
-        if step not in trial.intermediate_values:
-            value = logged(self.goal, metrics)
-            self.study._storage.set_trial_intermediate_value(trial._trial_id, step, value)
-            trial = self.study.stored(number)
-        if step != trial.last_step:  # gone through once already, and it was to go on
-            return False
-        return self.study.pruner.prune(self._seen_by(number), trial)
+        return self._take(self.goal, number, epoch, metrics)
 
     def recover(self, number: int, log: Path) -> None:
         """Tell the storage the epochs of a cell's log that it lost or never heard of."""
@@ -44,7 +37,19 @@ class Pruning:
             return
         for line in read_json_lines(log):
             if line["event"] == "epoch" and self.goal.metric in line.get("metrics", {}):
-                self.report(number, line["epoch"], line["metrics"])
+                self._take(self.goal, number, line["epoch"], line["metrics"])
+
+    def _take(
+        self, goal: Objective, number: int, epoch: int, metrics: Mapping[str, float | None]
+    ) -> bool:
+        trial, step = self.study.stored(number), epoch - 1  # Optuna counts from 0
+        if step not in trial.intermediate_values:
+            value = logged(goal, metrics)
+            self.study._storage.set_trial_intermediate_value(trial._trial_id, step, value)
+            trial = self.study.stored(number)
+        if step != trial.last_step:  # gone through once already, and it was to go on
+            return False
+        return self.study.pruner.prune(self._seen_by(number), trial)
 
     def _seen_by(self, number: int) -> Study:
         if self.batch == 1:

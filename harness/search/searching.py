@@ -10,6 +10,7 @@ are told in the order of their numbers when all of them have ended.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from math import inf
 
 import optuna
@@ -17,16 +18,14 @@ from optuna.storages import BaseStorage
 from optuna.trial import FixedTrial, TrialState
 
 from harness.cell import Cell
-from harness.files import read_json_lines
 from harness.places import Places
 from harness.planning.asking import Ask, longest, pruner_of, sampler_of
-from harness.planning.budget import use_of
 from harness.planning.plan import Plan
 from harness.planning.space import Suggests, proposed
 from harness.planning.sweepfile import Search
 from harness.planning.task import Task
 from harness.results.record import Record
-from harness.results.store import load
+from harness.results.store import record_of
 from harness.search.confirm import best
 from harness.search.first import first_points
 from harness.search.goals import watched
@@ -63,14 +62,14 @@ class Searching:
             optuna.delete_study(study_name=name, storage=storage)
             self.study = study_of(storage, name, search.goals, pruner)
         self.pruning = Pruning(self.study, watched(search), self.batch)
-        self.ledger = Ledger(search.duplicates, plan.space)
+        self.ledger = Ledger(search, plan.space, self.folder)
         self.first = first_points(task, plan.space, search.enqueue, note)
+        self.asking = Ask(space=plan.space, first=self.first, objectives=len(search.goals))
         self._open: dict[str, list[int]] = {}  # by cell key: the trials that wait for its record
         self._ended: dict[int, Record] = {}  # of a batch of which others are at work
         self._cells: deque[Cell] = deque()  # to be handed out
         self._confirm: deque[Cell] | None = None
         self._said = False
-        self._used = 0.0  # of a budget that is not in trials, by those that have ended
         self._settle()
         ended = (TrialState.COMPLETE, TrialState.PRUNED)
         self.before = len(self.study.get_trials(deepcopy=False, states=ended))
@@ -78,7 +77,7 @@ class Searching:
 
     @property
     def total(self) -> int:
-        trials = self.search.limit.trials or self.ledger.used  # else nobody knows beforehand
+        trials = self.search.limit.trials or self.ledger.trials  # else nobody knows beforehand
         return trials + min(self.plan.confirm.top_k, trials) * len(self.plan.confirm.seeds)
 
     @property
@@ -113,7 +112,7 @@ class Searching:
             record = self._ended.pop(number)
             self.pruning.recover(number, self.folder / record.key / "log.jsonl")
             tell(self.study, number, self.search, record)
-            self._count(number, record)
+            self.ledger.count(number, record.key)
 
     def _edge(self) -> float:
         """The first number of the first batch that is not whole yet."""
@@ -131,8 +130,7 @@ class Searching:
         at_work = [proposal for proposal in waiting if not self._take_up(proposal)]
         self._tell_ended()
         for proposal in at_work:
-            self.pruning.recover(proposal.number, self.folder / proposal.key / "log.jsonl")
-            self._cells.append(self._cell(FixedTrial(proposal.params), proposal.number))
+            self._hand_out(self._cell(FixedTrial(proposal.params), proposal.number))
         if self.ledger.number % self.batch:  # a batch that was not asked for to its end
             self._ask_batch()
 
@@ -147,8 +145,7 @@ class Searching:
             if proposal.number >= len(trials):
                 self.study.add_trial(proposal.frozen())
             elif trials[proposal.number].state.is_finished():
-                if self.search.limit.trials is None:
-                    self._count(proposal.number, self._recorded(proposal.key))
+                self.ledger.count(proposal.number, proposal.key)
                 continue
             if self._opened(proposal, repeated):
                 waiting.append(proposal)
@@ -156,7 +153,7 @@ class Searching:
 
     def _take_up(self, proposal: Proposal) -> bool:
         """Whether it has ended without being told, which it is to be now."""
-        record = self._recorded(proposal.key)
+        record = record_of(self.folder / proposal.key)
         if record is None:
             return False
         self._ended[proposal.number] = record
@@ -172,21 +169,22 @@ class Searching:
 
     def _ask(self) -> None:
         number = self.ledger.number
-        asking = Ask(
-            space=self.plan.space,
-            trial=number,
-            first=self.first,
-            objectives=len(self.search.goals),
-        )
         first = self.first[number] if number < len(self.first) else None
-        self.study.sampler = sampler_of(self.search.sampler, asking)
+        self.study.sampler = sampler_of(self.search.sampler, replace(self.asking, trial=number))
         trial, hand = drawn(self.study, self.study.sampler, number, first)
         cell = self._cell(hand, number)
         proposal = Proposal.of(trial, self.study.study_name, cell.key)
         self.history.add(proposal)
         self.study.add_trial(proposal.frozen())
         if self._opened(proposal, self.ledger.add(cell.key, proposal.point)):
-            self._cells.append(cell)
+            self._hand_out(cell)
+
+    def _hand_out(self, cell: Cell) -> None:
+        """What its log says already is told first, to the one that leads if trials share it."""
+        leads = self._open[cell.key][0]
+        if cell.trial == leads:
+            self.pruning.recover(leads, self.folder / cell.key / "log.jsonl")
+        self._cells.append(cell)
 
     def _opened(self, proposal: Proposal, repeated: bool) -> bool:
         """Whether a proposal waits for a record; one that is asked for anew does not."""
@@ -199,29 +197,17 @@ class Searching:
     def _failed(self) -> Iterator[str]:
         """The cells that failed before: they stay visible however often the plan is launched."""
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
-            record = self._recorded(self.history[trial.number].key)
+            record = record_of(self.folder / self.history[trial.number].key)
             if record is not None and record.status == "failed":
                 yield record.key
 
-    def _recorded(self, key: str) -> Record | None:
-        path = self.folder / key / "record.json"
-        return load(path) if path.is_file() else None
-
-    def _count(self, number: int, record: Record | None) -> None:
-        """What a trial used of a budget of epochs or time; those at work have used nothing yet."""
-        limit = self.search.limit
-        if limit.trials is None and record is not None and number not in self.ledger.free:
-            log = read_json_lines(self.folder / record.key / "log.jsonl")
-            self._used += limit.used([use_of(record, log)])
-
     def _over(self) -> bool:
         """Whether there is nothing more to ask for; said once if that comes before the budget."""
-        limit = self.search.limit
-        spent = (self._used if limit.trials is None else self.ledger.used) >= limit.limit
+        spent = self.ledger.spent
         why = "" if spent else self.ledger.exhausted
         if why and not self._said:
             self._said = True
-            self.note(f"{self.task.arm}: {why}, before its budget was spent: {limit}")
+            self.note(f"{self.task.arm}: {why}, before its budget was spent: {self.search.limit}")
         return spent or bool(why)
 
     def _cell(self, trial: Suggests, number: int, seed: int | None = None) -> Cell:

@@ -160,7 +160,13 @@ def mark(folder: Path) -> str:
 
 
 def journal(folder: Path) -> BaseStorage:
-    """The journal of a plan, in its folder."""
+    """The journal of a plan, in its folder, which the caller owns.
+
+    So whoever holds the journal's own lock is gone: Optuna would wait for it for 30 s. A journal
+    elsewhere may be shared, and there it does.
+    """
+    for lock in folder.glob("study.journal.lock*"):  # also one whose removal was cut short
+        lock.unlink()
     return journal_file(folder / "study.journal")
 
 
