@@ -15,9 +15,13 @@ from harness.data.prepare import prepare
 from harness.data.recipe import Recipe
 from harness.datasets import DATASETS
 from harness.errors import UserError
+from harness.files import digest
 from harness.flow import FLOWS
 from harness.flow.fields import FlowRecipe
 from harness.places import Places
+
+# Of a data section, what is done to clips once they are read.
+NOT_CACHED = ("val", "clip", "augment")
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,11 @@ def recipe_of(data: Data, places: Places) -> Recipe:
     fixed = {f.name: getattr(flow, f.name) for f in fields(flow) if f.name != "options"}
     recipe = FlowRecipe(options=options, **fixed)
     return Recipe(resize=data.resize, flow=recipe, store=data.store)
+
+
+def reading_of(data: Mapping[str, Any]) -> str:
+    """A digest of what a plain data section asks to be read, for which there is one cache."""
+    return digest({name: value for name, value in data.items() if name not in NOT_CACHED})
 
 
 def with_flow(clips: Sequence[Clip], recipe: FlowRecipe) -> list[Clip]:

@@ -108,16 +108,17 @@ def test_a_row_for_each_arm_on_each_data_set(here, planned, tmp_path):
 def test_what_is_recorded_failed_or_stale_is_counted(planned, places, tmp_path):
     file = write(tmp_path, "two.yaml", SWEEP)
     plan = sweep_plan(file)
-    (sum_0, sum_1), (conv_0, _) = plan.by_task(places)
+    (sum_0, sum_1), (conv_0, conv_1) = plan.by_task(places)
     data = plan.tasks[0].experiment.data
     source = prepare_source(data, places, workers=1, progress=lambda *_: None)
     leave(sum_0, places, data_hash=source.cache.hash)
     leave(sum_1, places, status="failed", data_hash="")
     leave(conv_0, places)
+    leave(conv_1, places, status="cancelled", data_hash="")  # never had any
     counts = ("cells", "done", "failed", "stale", "to_train")
     first, second = ([row[name] for name in counts] for row in planned(file))
     assert first == [2, 1, 1, 0, 0]
-    assert second == [2, 0, 0, 1, 2]
+    assert second == [2, 1, 0, 1, 1]
 
 
 def test_time_and_disk_rest_on_records_of_like_cells(planned, places, tmp_path):
@@ -157,6 +158,20 @@ def test_a_search_counts_trials_and_confirmations(planned, places, tmp_path):
     leave(another.cell(places, "looking", 0, trial=1, stage="search"), places)
     [row] = planned(file)
     assert (row["done"], row["to_train"], row["basis"]) == (2, 9, "same arm (2)")
+
+
+def test_stale_trials_are_trained_again(planned, places, tmp_path):
+    file = write(tmp_path, "looking.yaml", SEARCH.replace("LIMIT", "trials: 5"))
+    task = sweep_plan(file).tasks[0]
+    prepare_source(task.experiment.data, places, workers=1, progress=lambda *_: None)
+    leave(task.cell(places, "looking", 0, trial=0, stage="search"), places)
+    leave(task.cell(places, "looking", 7, trial=0, stage="confirm"), places)
+    [row] = planned(file)
+    assert (row["done"], row["stale"], row["to_train"]) == (0, 2, 11)
+    bound = "space:\n    data.flow.bound: {float: [10, 20]}"  # a cache of its own for each trial
+    file.write_text(file.read_text().replace("space:", bound))
+    [row] = planned(file)
+    assert (row["done"], row["stale"], row["to_train"]) == (2, None, 9)
 
 
 @pytest.mark.parametrize(

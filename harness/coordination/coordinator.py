@@ -22,7 +22,7 @@ from harness.coordination.watchers import Watcher
 from harness.files import DiskError
 from harness.planning.policy import Policy
 from harness.results.record import Record
-from harness.results.store import load, save, set_aside
+from harness.results.store import load, record_of, save, set_aside
 from harness.train.channel import GO, Verdict
 
 Outdated = Callable[[Cell, Record], bool]  # whether a record must give way to a new training
@@ -118,9 +118,9 @@ class Coordinator:
     def _standing(self, cell: Cell) -> Record | None:
         """The record that makes a training unnecessary; an outdated one is set aside."""
         folder = self._folder(cell)
-        if not (folder / "record.json").is_file():
+        record = record_of(folder)
+        if record is None:
             return None
-        record = load(folder / "record.json")
         if record.key in self.outcome.keys or not self.outdated(cell, record):
             return record
         set_aside(folder)

@@ -21,7 +21,7 @@ from harness.coordination.planlog import Place, PlanLog
 from harness.coordination.queues import Fixed, Queue
 from harness.coordination.requests import Cancel, asked
 from harness.coordination.retention import Retention, Rule
-from harness.coordination.retrying import set_records_aside
+from harness.coordination.retrying import set_records_aside, set_stale_aside
 from harness.coordination.watchers import All, Watcher, unheard
 from harness.coordination.worker import check_all
 from harness.files import digest, full_disk
@@ -31,9 +31,9 @@ from harness.planning.plan import Plan
 from harness.planning.searched import variants
 from harness.planning.task import Task
 from harness.results.record import STATUSES, Record
-from harness.results.store import folder_of, load
+from harness.results.store import folder_of, record_of
 from harness.settings import Settings, Site
-from harness.source import prepare_source
+from harness.source import prepare_source, reading_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,8 @@ def launch(
         hashes = _prepare(plan, places, settings, All(watcher, log))
         if plan.search and (again.failed or again.fresh):  # a fixed plan sets aside what it meets
             set_records_aside(folder, STATUSES if again.fresh else ["failed"])
+        if plan.search:
+            set_stale_aside(plan, places, hashes, watcher.note)
         queues, rule = _queues(plan, places, storage, watcher.note), _rule(plan)
         log.planned(settings.workers, _totals(plan, queues, places), rule)
         with Mirror(folder, places, settings, watcher) as mirror:
@@ -180,12 +182,12 @@ def _has_work(plan: Plan, task: Task, places: Places) -> bool:
 
 
 def _prepare(plan: Plan, places: Places, settings: Settings, watcher: Watcher) -> dict[str, str]:
-    """Write, verify, decode and cache each distinct data section once; its hash by its digest."""
+    """Write, verify, decode and cache each distinct data section once; its hash by what is read."""
     sections = {digest(plain(task.experiment.data)): task.experiment.data for task in plan.tasks}
     hashes = {}
-    for key, data in sections.items():
+    for data in sections.values():
         source = prepare_source(data, places, workers=settings.workers, progress=watcher.preparing)
-        hashes[key] = source.cache.hash
+        hashes[reading_of(plain(data))] = source.cache.hash
         for video, reason in source.cache.quarantined.items():
             watcher.note(f"left out: {data.name}: {video}: {reason}")
     return hashes
@@ -195,19 +197,15 @@ def _outdated(again: Again, hashes: dict[str, str]) -> Outdated:
     """A record is outdated if it was asked to be, or if the videos are no longer the same."""
 
     def outdated(cell: Cell, record: Record) -> bool:
-        if record.status == "failed":
-            return again.failed or again.fresh
-        if not record.data_hash:  # cancelled before it had any data
-            return again.fresh
-        current = hashes.get(digest(cell.config["data"]), record.data_hash)
-        return again.fresh or record.data_hash != current
+        if again.fresh or record.status == "failed":
+            return again.fresh or again.failed
+        current = hashes.get(reading_of(cell.config["data"]))
+        return current is not None and record.is_stale([current])
 
     return outdated
 
 
 def standing(plan: Plan, places: Places) -> list[Record]:
     """The records of a plan's fixed cells that exist, in the order of its arms."""
-    paths = [
-        folder_of(places.runs, cell.plan, cell.key) / "record.json" for cell in plan.cells(places)
-    ]
-    return [load(path) for path in paths if path.is_file()]
+    folders = [folder_of(places.runs, cell.plan, cell.key) for cell in plan.cells(places)]
+    return [record for folder in folders if (record := record_of(folder)) is not None]

@@ -4,15 +4,20 @@ A search needs no more than that: its storage is filled again from history and r
 trial that it holds for finished has no record; see searching.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.coordination.failures import CLASSES, class_of
+from harness.coordination.planlog import Place
 from harness.errors import UserError
+from harness.places import Places
+from harness.planning.plan import Plan
+from harness.planning.space import rereads
 from harness.registry import hint
 from harness.results.record import Record
-from harness.results.store import load, record_files, set_aside
+from harness.results.store import folder_of, load, load_all, record_files, set_aside
+from harness.source import reading_of
 
 FIELDS = ("key", "arm", "dataset", "split", "seed", "trial", "stage", "reason")
 
@@ -27,6 +32,33 @@ def set_records_aside(
     for record in chosen:
         set_aside(folder / record.key)
     return chosen
+
+
+def set_stale_aside(
+    plan: Plan, places: Places, hashes: Mapping[str, str], note: Callable[[str], None]
+) -> None:
+    """What a search trained on videos that have changed since; `hashes`: of the videos as they are.
+
+    A trial that has ended is not handed out again, so that nobody would meet its record. Where the
+    search changes how videos are read, its records are not told apart: their caches differ anyway.
+    """
+    if rereads(plan.space):
+        return
+    current: dict[Place, list[str]] = {}
+    for task in plan.tasks:
+        given = task.given(places)
+        if (videos := hashes.get(reading_of(given.config["data"]))) is not None:
+            current.setdefault((task.arm, given.dataset, given.split), []).append(videos)
+    stale = [
+        record
+        for record in load_all(places.runs, plan.name)
+        if (known := current.get((record.arm, record.dataset, record.split)))
+        and record.is_stale(known)
+    ]
+    for record in stale:
+        set_aside(folder_of(places.runs, plan.name, record.key))
+    if stale:
+        note(f"videos have changed: {len(stale)} trainings are set aside, to be made again")
 
 
 def check_conditions(where: Mapping[str, str]) -> None:

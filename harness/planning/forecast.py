@@ -6,16 +6,16 @@ from math import ceil
 
 from harness.cell import Cell
 from harness.data.prepare import prepared
-from harness.files import digest, read_json_lines
+from harness.files import read_json_lines
 from harness.places import Places
 from harness.planning.budget import Budget, Use, use_of
 from harness.planning.likeness import Likes, agrees, free_keys
 from harness.planning.plan import Plan
+from harness.planning.space import rereads
 from harness.planning.task import Task
 from harness.results.record import Record
 from harness.results.store import folder_of, load_all
-
-NOT_CACHED = ("val", "clip", "augment")  # of a data section, what is done to clips once read
+from harness.source import reading_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +68,19 @@ class Forecaster:
 
     def searched(self, task: Task, cells: Sequence[Cell]) -> Row:
         """Of a task that is searched: its trials, then the seeds that confirm the best of them."""
-        search, confirm, current = self.plan.search, self.plan.confirm, self.videos.hash(task)
+        search, confirm = self.plan.search, self.plan.confirm
+        current = None if rereads(self.plan.space) else self.videos.hash(task)
         assert search is not None
         found = [record for record in self.own if self._is_of(record, task, cells[0])]
-        tried = [record for record in found if record.stage == "search"]
-        confirmed = [record for record in found if record.stage == "confirm"]
+        standing = [record for record in found if not _stale([record], current)]
+        tried = [record for record in standing if record.stage == "search"]
+        confirmed = [record for record in standing if record.stage == "confirm"]
         seeds = f"{cells[0].seed}, then {' '.join(map(str, confirm.seeds))}"
         row = _row(task, cells[0], seeds, found, current)
         left = search.limit.remaining([self._use(record) for record in tried])
         trials = self._trials(search.limit, task)
         best = confirm.top_k if trials is None else min(confirm.top_k, trials)
-        again = best * len(confirm.seeds) - len(confirmed) + _stale(confirmed, current)
+        again = best * len(confirm.seeds) - len(confirmed)
         if trials is None:
             row = self._with(row, task, again)
             return replace(row, seconds=_timed(search.limit, left, row.seconds), bytes=None)
@@ -124,8 +126,7 @@ class Videos:
 
     def hash(self, task: Task) -> str | None:
         """Of the cache of a task; None where it is not there."""
-        data = task.given(self.places).config["data"]
-        key = digest({name: value for name, value in data.items() if name not in NOT_CACHED})
+        key = reading_of(task.given(self.places).config["data"])
         if key not in self._hashes:
             opened = task.reading.opened(task.experiment.data, self.places)
             cache = prepared(opened.clips, opened.recipe, self.places.cache)
@@ -148,9 +149,8 @@ def _row(task: Task, cell: Cell, seeds: str, found: Sequence[Record], current: s
 
 
 def _stale(found: Iterable[Record], current: str | None) -> int:
-    """How many were made with other videos; a failure is tried again only if that is asked for."""
-    kept = [record for record in found if record.status != "failed"]
-    return sum(current is not None and record.data_hash != current for record in kept)
+    """How many were made with other videos."""
+    return sum(current is not None and record.is_stale([current]) for record in found)
 
 
 def _timed(limit: Budget, left: float, confirming: float | None) -> float | None:

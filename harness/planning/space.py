@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from harness.errors import UserError
 from harness.planning.values import same
 from harness.registry import hint
+from harness.source import NOT_CACHED
 
 KINDS = ("choice", "int", "float")
 SETTINGS = {"choice": {"when"}, "int": {"step", "log", "when"}, "float": {"step", "log", "when"}}
@@ -212,3 +213,9 @@ def _whole(steps: float) -> bool:
 def free_keys(space: Sequence[Dimension]) -> set[str]:
     """What a search changes; with its name, all of a component."""
     return {dimension.key.removesuffix(".name") for dimension in space}
+
+
+def rereads(space: Sequence[Dimension]) -> bool:
+    """Whether a search changes how videos are read, so that its trials have caches of their own."""
+    ways = [dimension.key.split(".") for dimension in space]
+    return any(way[0] == "data" and not {*way[1:2]} & {*NOT_CACHED} for way in ways)
