@@ -1,11 +1,17 @@
 """Pruning is the coordinator's: from epoch reports, each once, also when storage or worker went."""
 
 import pytest
+from optuna.pruners import NopPruner
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState, create_trial
 from searches import places_in, records, run, search, states, trials
 from toy_executor import Toy, top1
 
 from harness.errors import UserError
-from harness.files import read_json_lines
+from harness.files import append_line, read_json_lines
+from harness.planning.sweepfile import Objective
+from harness.search.pruning import Pruning
+from harness.search.study import study_of
 
 TEXT = """  trials: 12
   sampler: {name: random, seed: 1}
@@ -139,3 +145,17 @@ def test_a_trial_without_a_number_is_ended_by_the_pruner(tmp_path):
     )
     run(search(tmp_path, text), places, Toy(places.runs, epochs=4, measure=measure))
     assert [r.trial for r in records(places) if r.reason == "pruned after epoch 2"] == [5]
+
+
+def test_a_log_that_has_grown_since_it_was_read_is_read_again(tmp_path):
+    """As of a trial of another search, which waits for the same training."""
+    goal = Objective(metric="val/top1")
+    study = study_of(InMemoryStorage(), "s", [goal], NopPruner())
+    study.add_trial(create_trial(state=TrialState.RUNNING))
+    pruning, log = Pruning(study, goal, 1), tmp_path / "log"
+    for epochs in (2, 5):
+        for epoch in range(epochs):
+            line = {"event": "epoch", "epoch": epoch + 1, "metrics": {"val/top1": epoch / 10}}
+            append_line(log, line)
+        pruning.recover(0, log)
+        assert len(study.trials[0].intermediate_values) == epochs
