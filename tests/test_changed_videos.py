@@ -6,6 +6,7 @@ import pytest
 from fake_records import record
 from searches import trials_in
 from shapes import TINY, write
+from toy_executor import top1
 from toy_launch import Unasked, measured
 
 from harness.config.schema import plain
@@ -56,6 +57,27 @@ def test_a_search_is_made_again_under_its_numbers(toy_here, tmp_path, monkeypatc
     again = toy_here("sweep", "search.yaml", executor=Other)
     assert "0 trained now" in again.stderr
     assert "videos have changed" not in again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_trial_at_work_when_videos_change_is_judged_by_the_new_ones(
+    number, toy_here, tmp_path, monkeypatch
+):
+    """It begins anew, and its study forgets the epochs that it had."""
+
+    def interrupted(cell, epoch):
+        if (cell.trial, epoch) == (number, 3):
+            raise KeyboardInterrupt
+
+    words = ("sweep", "search.yaml", "--workers", "1")
+    assert toy_here(*words, epochs=4, dies=interrupted).returncode == 130
+    assert len(trials_in(tmp_path / "runs/search")[number].intermediate_values) == 2
+    monkeypatch.setattr(launch, "_prepare", prepared)
+    toy_here(*words, executor=Other, measure=worse, epochs=4)
+    found = trials(tmp_path / "runs")
+    for trial in trials_in(tmp_path / "runs/search"):
+        curve = {epoch: top1(found[trial.number], epoch + 1)["val/top1"] / 2 for epoch in range(4)}
+        assert trial.intermediate_values == curve
 
 
 @pytest.mark.parametrize(

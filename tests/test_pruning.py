@@ -152,7 +152,7 @@ def test_a_log_that_has_grown_since_it_was_read_is_read_again(tmp_path):
     goal = Objective(metric="val/top1")
     study = study_of(InMemoryStorage(), "s", [goal], NopPruner())
     study.add_trial(create_trial(state=TrialState.RUNNING))
-    pruning, log = Pruning(study, goal, 1), tmp_path / "log"
+    pruning, log = Pruning(study, goal, 1, None), tmp_path / "log"
     for epochs in (2, 5):
         for epoch in range(epochs):
             line = {"event": "epoch", "epoch": epoch + 1, "metrics": {"val/top1": epoch / 10}}

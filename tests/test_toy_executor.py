@@ -33,7 +33,7 @@ def test_it_is_an_executor_whose_cells_leave_records(plan, places):
     assert isinstance(toy, Executor)
     assert Counter(r.status for r in outcome.records) == {"done": 4}
     key = outcome.records[0].key
-    assert events(places, key) == ["start", "epoch", "epoch", "finish"]
+    assert events(places, key) == ["start", "data", "epoch", "epoch", "finish"]
     assert coordinate(plan, places, Toy(places.runs)).trained == 0
 
 
@@ -44,4 +44,4 @@ def test_a_death_is_tried_again_after_the_last_epoch(plan, places):
     outcome = coordinate(plan, places, toy, workers=1)
     assert Counter(r.status for r in outcome.records) == {"failed": 1, "done": 3}
     failed = outcome.failed[0].key
-    assert events(places, failed) == ["start", "epoch", "died", "start", "died"]
+    assert events(places, failed) == ["start", "data", "epoch", "died", "start", "data", "died"]

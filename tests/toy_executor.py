@@ -1,8 +1,8 @@
 """An executor without processes, videos or torch: trainings whose curves are a formula.
 
 It keeps the contract of executors/contract.py and leaves what a worker leaves: log.jsonl with
-start, epoch, died and finish, and record.json. A training that is started again goes on after the
-last epoch in its log, as from a checkpoint.
+start, data, epoch, died and finish, and record.json. A training that is started again goes on after
+the last epoch in its log, as from a checkpoint, unless that was on other videos.
 
     plan = sweep_plan(write(folder, "search.yaml", text))
     outcome = coordinate(plan, places, Toy(places.runs, epochs=3, order=7))
@@ -89,9 +89,12 @@ class Toy:
         folder = folder_of(self.runs, cell.plan, cell.key)
         folder.mkdir(parents=True, exist_ok=True)
         log = read_json_lines(folder / "log.jsonl")
+        if any(line["event"] == "data" and line["hash"] != self.videos for line in log):
+            log = []
         logged = [line["epoch"] for line in log if _epoch(line)]
         told = [line for line in log if line["event"] == "verdict"]
         append_line(folder / "log.jsonl", {"event": "start", "key": cell.key, "seed": cell.seed})
+        append_line(folder / "log.jsonl", {"event": "data", "hash": self.videos})
         self.started.append(cell)
         epoch, verdict = max(logged, default=0), told[-1] if told else None
         self._trainings[cell.key] = Training(cell, folder, epoch, told=verdict)

@@ -1,11 +1,12 @@
 """From a plan to its records: check everything, prepare the data, train what is not there yet."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from harness.cell import Cell
@@ -21,7 +22,7 @@ from harness.coordination.planlog import Place, PlanLog
 from harness.coordination.queues import Fixed, Queue
 from harness.coordination.requests import Cancel, asked
 from harness.coordination.retention import Retention, Rule
-from harness.coordination.retrying import set_records_aside, set_stale_aside
+from harness.coordination.retrying import set_records_aside, set_stale_aside, videos_of
 from harness.coordination.watchers import All, Watcher, unheard
 from harness.coordination.worker import check_all
 from harness.files import digest, full_disk
@@ -85,7 +86,7 @@ def launch(
             set_records_aside(folder, STATUSES if again.fresh else ["failed"])
         if plan.search:
             set_stale_aside(plan, places, hashes, watcher.note)
-        queues, rule = _queues(plan, places, storage, watcher.note), _rule(plan)
+        queues, rule = _queues(plan, places, storage, watcher.note, hashes), _rule(plan)
         log.planned(settings.workers, _totals(plan, queues, places), rule)
         with Mirror(folder, places, settings, watcher) as mirror:
             coordinator = Coordinator(
@@ -154,7 +155,11 @@ def _storage(
 
 
 def _queues(
-    plan: Plan, places: Places, storage: Any = None, note: Callable[[str], None] = unheard
+    plan: Plan,
+    places: Places,
+    storage: Any = None,
+    note: Callable[[str], None] = unheard,
+    hashes: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Queue]:
     if plan.search is None:
         return [Fixed(plan.cells(places))]
@@ -162,7 +167,18 @@ def _queues(
     from harness.search.storages import journal
 
     storage = storage or journal(places.runs / plan.name)
-    return [Searching(plan, task, plan.search, places, storage, note) for task in plan.tasks]
+    return [
+        Searching(
+            plan,
+            task,
+            plan.search,
+            places,
+            storage,
+            note,
+            videos=videos_of(plan, task, places, hashes),
+        )
+        for task in plan.tasks
+    ]
 
 
 def _check(plan: Plan, places: Places, executor: Executor) -> None:

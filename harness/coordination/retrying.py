@@ -14,6 +14,7 @@ from harness.errors import UserError
 from harness.places import Places
 from harness.planning.plan import Plan
 from harness.planning.space import rereads
+from harness.planning.task import Task
 from harness.registry import hint
 from harness.results.record import Record
 from harness.results.store import folder_of, load, load_all, record_files, set_aside
@@ -39,15 +40,12 @@ def set_stale_aside(
 ) -> None:
     """What a search trained on videos that have changed since; `hashes`: of the videos as they are.
 
-    A trial that has ended is not handed out again, so that nobody would meet its record. Where the
-    search changes how videos are read, its records are not told apart: their caches differ anyway.
+    A trial that has ended is not handed out again, so that nobody would meet its record.
     """
-    if rereads(plan.space):
-        return
     current: dict[Place, list[str]] = {}
     for task in plan.tasks:
         given = task.given(places)
-        if (videos := hashes.get(reading_of(given.config["data"]))) is not None:
+        if (videos := videos_of(plan, task, places, hashes)) is not None:
             current.setdefault((task.arm, given.dataset, given.split), []).append(videos)
     stale = [
         record
@@ -59,6 +57,16 @@ def set_stale_aside(
         set_aside(folder_of(places.runs, plan.name, record.key))
     if stale:
         note(f"videos have changed: {len(stale)} trainings are set aside, to be made again")
+
+
+def videos_of(plan: Plan, task: Task, places: Places, hashes: Mapping[str, str]) -> str | None:
+    """The hash of what the trials of a task are trained on.
+
+    None where the search changes how videos are read: then trials have caches of their own.
+    """
+    if rereads(plan.space):
+        return None
+    return hashes.get(reading_of(task.given(places).config["data"]))
 
 
 def check_conditions(where: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from optuna.distributions import distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from harness.files import append_json, read_json_lines
+from harness.search.epochs import epochs_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +78,20 @@ class History:
             append_json(self.path, asdict(proposal), synced=True)
             self._proposals[proposal.number] = proposal
 
-    def outlived(self, trials: Sequence[FrozenTrial], folder: Path) -> bool:
-        """Whether a trial that the storage holds for finished has lost its record, to be retried.
+    def outlived(self, trials: Sequence[FrozenTrial], folder: Path, videos: str | None) -> bool:
+        """Whether the storage holds what is no longer so: a trial that it has for finished lost its
+        record, to be retried, or one at work has epochs that were on other videos than these.
 
         No storage tells a trial anew, so that the study is then filled again from the beginning.
         """
-        finished = (trial.number for trial in trials if trial.state.is_finished())
         return any(
-            not (folder / self[number].key / "record.json").is_file()
-            for number in finished
-            if number in self
+            not _stands(trial, folder / self[trial.number].key, videos)
+            for trial in trials
+            if trial.number in self
         )
+
+
+def _stands(trial: FrozenTrial, cell: Path, videos: str | None) -> bool:
+    if trial.state.is_finished():
+        return (cell / "record.json").is_file()
+    return not trial.intermediate_values or bool(epochs_of(cell / "log.jsonl", videos))

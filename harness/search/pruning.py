@@ -11,17 +11,19 @@ from typing import Any, cast
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.files import read_json_lines
 from harness.planning.sweepfile import Objective
+from harness.search.epochs import epochs_of
 from harness.search.goals import logged
 from harness.search.study import Study
 
 
 class Pruning:
-    """`batch` trials are not seen by each other; with 1 all are seen by all."""
+    """`batch` trials are not seen by each other; with 1 all are. `videos`: what they train on."""
 
-    def __init__(self, study: Study, goal: Objective | None, batch: int) -> None:
-        self.study, self.goal, self.batch = study, goal, batch
+    def __init__(
+        self, study: Study, goal: Objective | None, batch: int, videos: str | None
+    ) -> None:
+        self.study, self.goal, self.batch, self.videos = study, goal, batch, videos
         self._heard: set[int] = set()  # the trials whose epochs come as they are trained
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float | None]) -> bool:
@@ -35,8 +37,8 @@ class Pruning:
         """Tell the storage the epochs of a cell's log that it lost or never heard of."""
         if self.goal is None or number in self._heard:
             return
-        for line in read_json_lines(log):
-            if line["event"] == "epoch" and self.goal.metric in line.get("metrics", {}):
+        for line in epochs_of(log, self.videos):
+            if self.goal.metric in line.get("metrics", {}):
                 self._take(self.goal, number, line["epoch"], line["metrics"])
 
     def _take(

@@ -40,7 +40,10 @@ Note = Callable[[str], None]
 
 
 class Searching:
-    """A queue of one task: its trials, then the confirmation of the best of them."""
+    """A queue of one task: its trials, then the confirmation of the best of them.
+
+    `videos` is the hash of what all of them are trained on, where that is known.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,8 @@ class Searching:
         places: Places,
         storage: BaseStorage,
         note: Note,
+        *,
+        videos: str | None = None,
     ) -> None:
         self.plan, self.task, self.search, self.places, self.note = plan, task, search, places, note
         self.folder = places.runs / plan.name
@@ -58,10 +63,10 @@ class Searching:
         name = study_name(plan, task, places)
         self.history = History(self.folder, name)
         self.study = study_of(storage, name, search.goals, pruner)
-        if self.history.outlived(self.study.get_trials(deepcopy=False), self.folder):
+        if self.history.outlived(self.study.get_trials(deepcopy=False), self.folder, videos):
             optuna.delete_study(study_name=name, storage=storage)
             self.study = study_of(storage, name, search.goals, pruner)
-        self.pruning = Pruning(self.study, watched(search), self.batch)
+        self.pruning = Pruning(self.study, watched(search), self.batch, videos)
         self.ledger = Ledger(search, plan.space, self.folder)
         self.first = first_points(task, plan.space, search.enqueue, note)
         self.asking = Ask(space=plan.space, first=self.first, objectives=len(search.goals))
