@@ -105,6 +105,7 @@ confirm: {seeds: [0]}
     expected = [
         "s.yaml:3: arms: no such experiment file fusoin.yaml; did you mean 'fusion.yaml'?",
         "s.yaml:13: arms.3.exclude.0: {'train.epochs': 7} matches no combination",
+        "s.yaml:11: train.epochs: must be at least 1, got 0",
         "fusion.yaml:3: train.epohcs: unknown key; did you mean 'epochs'?",
         "s.yaml:7: model.fusion.name: no fusion named 'cnov'; did you mean 'conv'?",
         "s.yaml:19: model.fusion.name: no fusion named 'maxx'; did you mean 'max'?",
@@ -165,10 +166,16 @@ def test_a_conditional_key_is_tried_where_its_condition_holds(tmp_path):
     ("enqueue", "message"),
     [
         ("{train.optimizer.l: 1e-3}", "not a key of the space; did you mean 'train.optimizer.lr'?"),
-        ("{train.optimizer.lr: 1}", "1 is no value of it (float: [0.0001, 0.01])"),
+        (
+            "{train.optimizer.lr: 1}",
+            "1 is no value of it; did you mean 0.01? (float: [0.0001, 0.01])",
+        ),
         ("{model.fusion.name: max}", "'max' is no value of it (choice: ['sum', 'conv'])"),
         ("{model.fusion.kernel_size: 3}", "is asked for only when model.fusion.name is conv"),
-        ("{model.fusion.name: conv, model.fusion.kernel_size: 2}", "2 is no value of it (int"),
+        (
+            "{model.fusion.name: conv, model.fusion.kernel_size: 2}",
+            "2 is no value of it; did you mean 1? (int: [1, 5], step 2)",
+        ),
     ],
 )
 def test_what_is_enqueued_must_be_in_the_space(tmp_path, enqueue, message):
@@ -229,3 +236,53 @@ def example(tmp_path, block):
 )
 def test_the_kind_of_a_file_is_found_from_its_keys(name, arms):
     assert len(plan_of(ROOT / name).tasks) == arms
+
+
+def test_what_changes_an_experiment_is_told_where_a_sweep_has_it(tmp_path):
+    """At the top of the file and on the command line, with what to write instead."""
+    path = sweep(tmp_path, "arms: [CONV]\ntrain: {epochs: 5, optimizer: {lr: 1}}\nseeds: none\n")
+    with pytest.raises(UserError) as error:
+        sweep_plan(path, ["data.train=300"])
+    assert str(error.value).replace(f"{tmp_path}/", "").splitlines() == [
+        "--set data.train: data.train: a sweep changes all of its arms by "
+        "`--set set.data.train=300`",
+        "s.yaml:3: train.epochs: a sweep changes all of its arms by `set: {train.epochs: 5}`",
+        "s.yaml:3: train.optimizer.lr: a sweep changes all of its arms by "
+        "`set: {train.optimizer.lr: 1}`",
+        "s.yaml:4: seeds: expected list of int or null, got 'none'",
+    ]
+    path = sweep(tmp_path, "arms: [CONV]\nset: {train.epochs: 7}\n")
+    assert sweep_plan(path, ["set.train.epochs=5"]).tasks[0].experiment.train.epochs == 5
+
+
+def test_two_arms_of_one_name_are_refused_with_both_places(tmp_path):
+    arms = "arms:\n  - {base: CONV, name: x}\n  - {base: CONV, name: x, set: {train.epochs: 3}}\n"
+    [line] = told(sweep(tmp_path, arms))
+    assert line.startswith(
+        "s.yaml:4: arms: a second arm is named 'x', as that of s.yaml:3 is; give"
+    )
+    twins = "{model.fusion: [{name: conv}, conv]}"
+    [line] = told(sweep(tmp_path, f"arms:\n  - {{base: CONV, name: x, grid: {twins}}}\n"))
+    assert line.startswith("s.yaml:3: arms: a second arm is named 'x fusion=conv'")
+
+
+@pytest.mark.parametrize(
+    ("trials", "pruner", "message"),
+    [
+        (5, "median", "'median' can end no trial: it waits for 5 to end (n_startup_trials), and"),
+        (6, "median", ""),
+        (4, "{name: median, n_startup_trials: 3, n_warmup_steps: 10}", "it spares 10 epochs (n_w"),
+        (4, "{name: median, n_startup_trials: 3, n_warmup_steps: 9}", ""),
+        (2, "{name: threshold, lower: 0.1, n_warmup_steps: 12}", "and trainings have 10"),
+        (3, "{name: patient, patience: 1, wrapped: median}", "'median' can end no trial"),
+        (3, "{name: patient, patience: 1}", ""),
+        (3, "hyperband", ""),
+    ],
+)
+def test_a_pruner_that_can_end_no_trial_is_noted(tmp_path, trials, pruner, message):
+    search = f"search: {{trials: {trials}, space: {{}}, pruner: {pruner}}}\n"
+    plan = sweep_plan(sweep(tmp_path, "arms: [CONV]\nset: {data.val: {share: 0.2}}\n" + search))
+    assert len(plan.notes) == bool(message)
+    for note in plan.notes:
+        assert note.startswith(f"{tmp_path}/s.yaml:4: search.pruner: '")
+        assert message in note

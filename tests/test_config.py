@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from harness.config.convert import convert
 from harness.config.document import Document
 from harness.config.experiment import Experiment, load_experiment
 from harness.config.json_schema import json_schema
 from harness.config.options import check_options
-from harness.config.schema import build, components, convert, plain
+from harness.config.schema import build, components, plain
 from harness.errors import UserError
 
 BASE = """

@@ -199,7 +199,7 @@ def test_what_is_planned_twice_and_what_is_missing_is_told_at_once(here, places,
     assert "twice.yaml:3) and 'again' are the same training on moving_shapes" in done.stderr
     missing = (
         "name: s\narms:\n  - {base: tiny.yaml, set: {train.init_from: gone.pt}}\n"
-        "  - {base: tiny.yaml, set: {data.train: 2}}\n"
+        "  - {base: tiny.yaml, name: few, set: {data.train: 2}}\n"
     )
     done = here("plan", write(tmp_path, "missing.yaml", missing))
     assert done.returncode == 2

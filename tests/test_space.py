@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.planning.asking import Ask, sampler_of
-from harness.planning.space import parse, proposed, setting_of, wrong_conditions
+from harness.planning.entries import parse, wrong_conditions
+from harness.planning.space import proposed, setting_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -121,3 +122,27 @@ def test_a_dimension_takes_what_it_may_propose(spec, taken, refused):
     dimension = parse("k", spec)
     assert all(dimension.takes(value) for value in taken)
     assert not any(dimension.takes(value) for value in refused)
+
+
+@pytest.mark.parametrize(
+    ("spec", "given", "near"),
+    [
+        ({"choice": ["sum", "conv"]}, "cnov", "did you mean 'conv'?"),
+        ({"choice": [8, 16]}, "18", "did you mean 8?"),
+        ({"choice": ["sum"]}, "max", "it (choice: ['sum'])"),
+        ({"int": [2, 8], "step": 3}, 7, "did you mean 8? (int: [2, 8], step 3)"),
+        ({"int": [2, 8]}, 20, "did you mean 8?"),
+        ({"float": [0.0, 1.0], "step": 0.1}, 0.28, "did you mean 0.3?"),
+        ({"float": [0.5, 1.0]}, 0.1, "did you mean 0.5?"),
+        ({"int": [2, 8]}, True, "True is no value of it (int"),
+    ],
+)
+def test_a_value_that_is_not_taken_is_told_with_the_nearest(spec, given, near):
+    assert near in parse("k", spec).refusal(given)
+
+
+def test_all_that_is_wrong_with_an_entry_is_told():
+    with pytest.raises(UserError) as error:
+        parse("k", {"int": [3, 2], "log": True, "step": 1, "stop": 2, "when": 3})
+    told = str(error.value).splitlines()
+    assert [line.split()[0] for line in told] == ["'stop'", "int:", "int:", "when:"]

@@ -58,10 +58,13 @@ class Document:
         return UserError(f"{self.where(path)}: {'.'.join(path)}: {message}" if path else message)
 
     def error_below(self, path: Path_, message: str) -> UserError:
-        """The error of a section, at its key if it begins with one: "rank: must be ..."."""
+        """The errors of a section, each at its key if it begins with one: "rank: must be ..."."""
+        return UserError("\n".join(self._below(path, line) for line in message.splitlines()))
+
+    def _below(self, path: Path_, message: str) -> str:
         key, colon, rest = message.partition(": ")
         at_key = colon and self.has((*path, key))
-        return self.error((*path, key), rest) if at_key else self.error(path, message)
+        return str(self.error((*path, key), rest) if at_key else self.error(path, message))
 
 
 def read(path: Path) -> Document:
@@ -120,7 +123,7 @@ def assignment(key: str, value: Any, origin: str) -> Document:
 
 def resolve(document: Document) -> Document:
     """Replace `${...}` by the values referred to."""
-    for path, value in _leaves(document.tree, ()):
+    for path, value in leaves(document.tree, ()):
         if isinstance(value, str) and "${oc." in value:
             raise document.error(
                 path, f"{value!r} reaches outside the file; write the value itself"
@@ -148,13 +151,14 @@ def _lines(node: yaml.Node | None, path: Path_ = ()) -> Iterator[tuple[Path_, in
             yield from _lines(value, (*path, str(index)))
 
 
-def _leaves(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
+def leaves(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
+    """Every value that holds no others, and the way to it."""
     if isinstance(value, dict):
         for key, below in value.items():
-            yield from _leaves(below, (*path, str(key)))
+            yield from leaves(below, (*path, str(key)))
     elif isinstance(value, list):
         for index, below in enumerate(value):
-            yield from _leaves(below, (*path, str(index)))
+            yield from leaves(below, (*path, str(index)))
     else:
         yield path, value
 

@@ -81,8 +81,8 @@ def _normal(section: type, tree: Any, path: Path_, document: Document) -> Any:
             return section.short(tree)
         if isinstance(tree, dict) and hasattr(section, "long"):
             tree = _long(section, tree, path, document)
-    except UserError as error:
-        raise document.error(path, str(error)) from None
+    except UserError:  # it stays as it is, for `build` to tell with all else that is wrong
+        return tree
     if not isinstance(tree, dict):
         return tree
     hints, result = hints_of(section), dict[str, Any]()

@@ -4,9 +4,10 @@ from copy import deepcopy
 from inspect import Parameter
 from typing import Any
 
+from harness.config.convert import convert
 from harness.config.document import Document
-from harness.config.schema import components, convert, plain
-from harness.errors import UserError
+from harness.config.schema import components, plain
+from harness.errors import Errors, UserError
 from harness.registry import Registry, hint
 
 # Kinds made of their options alone: making one says whether it takes them.
@@ -14,15 +15,19 @@ MADE_OF_OPTIONS = ("operator", "algorithm", "crop", "distortion", "mix", "strate
 
 
 def bind(table: Registry, name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The options as their annotated types; UserError names the first that does not fit."""
-    takes = table.options(name)
-    for key in options:
-        if key not in takes:
-            raise UserError(f"{key}: {table.kind} {name!r} has no such option; {hint(key, takes)}")
+    """The options as their annotated types; UserError with a line for each that does not fit."""
+    takes, errors, bound = table.options(name), Errors(), dict[str, Any]()
+    for key, value in options.items():
+        with errors.collected():
+            if key not in takes:
+                wrong = f"{key}: {table.kind} {name!r} has no such option; {hint(key, takes)}"
+                raise UserError(wrong)
+            bound[key] = _typed(key, takes[key].annotation, value)
     for key, parameter in takes.items():
         if key not in options and parameter.default is Parameter.empty:
-            raise UserError(f"{table.kind} {name!r} needs the option {key!r}")
-    return {key: _typed(key, takes[key].annotation, value) for key, value in options.items()}
+            errors.add(UserError(f"{table.kind} {name!r} needs the option {key!r}"))
+    errors.tell()
+    return bound
 
 
 def _typed(key: str, annotation: Any, value: Any) -> Any:
@@ -51,13 +56,12 @@ def check_options(experiment: Any, document: Document) -> None:
 
     Those out of range, too, where a component is made of its options alone.
     """
-    errors = []
+    errors = Errors()
     for path, table, component in components(experiment):
         try:
             component.options = bind(table, component.name, component.options)
             if table.kind in MADE_OF_OPTIONS:
                 table[component.name](**component.options)
         except UserError as error:
-            errors.append(str(document.error_below(path, str(error))))
-    if errors:
-        raise UserError("\n".join(errors))
+            errors.add(document.error_below(path, str(error)))
+    errors.tell()

@@ -3,34 +3,23 @@
 A *section* is a dataclass. A *component* is a section with `name` and `options`: in YAML its name
 alone, or a mapping in which every key that is not a field is an option. Field metadata may hold
 `table` (the registry that the name must be in), bounds (`ge`, `gt`, `le`, `lt`), `some` (a list
-with at least one value), `folder` (a text that names a folder) and `later` (it came when there were
-records already: where it is null it is left out, so that their keys stand).
+with at least one value), `folder` (a text that names a folder), `check` (a function that raises
+UserError for a value that it refuses) and `later` (it came when there were records already: where
+it is null it is left out, so that their keys stand).
 """
 
-import re
 from collections.abc import Iterator
-from copy import deepcopy
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
+from harness.config.convert import check_bounds, convert
 from harness.config.document import Document, Path_
-from harness.errors import UserError
+from harness.errors import Errors, UserError
 from harness.registry import Registry, hint
 
 T = TypeVar("T")
-KEPT_VALUES = 4096
-_known: dict[tuple[Any, str], Any] = {}  # converted values, by annotation and how they are written
-BOUNDS = {
-    "ge": (lambda value, bound: value >= bound, "at least"),
-    "gt": (lambda value, bound: value > bound, "more than"),
-    "le": (lambda value, bound: value <= bound, "at most"),
-    "lt": (lambda value, bound: value < bound, "less than"),
-}
 
 
 @dataclass(kw_only=True)
@@ -47,179 +36,137 @@ class Component:
 
 def build(section: type[T], document: Document, start: Path_ = ()) -> T:
     """The document as a `section`; UserError with one line for each thing that is wrong."""
-    errors: list[str] = []
-    value = _section(section, document.at(start), start, document, errors)
-    if errors:
-        raise UserError("\n".join(dict.fromkeys(errors)))
+    errors = Errors()
+    value = draft(section, document, errors, start)
+    errors.tell()
     return value
 
 
-def _section(section: type, tree: Any, path: Path_, document: Document, errors: list[str]) -> Any:
-    if not isinstance(tree, dict):
-        errors.append(str(document.error(path, f"expected a mapping, got {tree!r}")))
-        return None
-    known = {f.name: f for f in fields(section) if f.name != "options"}
-    values: dict[str, Any] = {}
-    before = len(errors)
-    extra = {key: value for key, value in tree.items() if key not in known}
-    if issubclass(section, Component):
-        values["options"] = extra
-    else:
-        near = {key: hint(key, list(known)) for key in extra}
-        errors += [str(document.error((*path, k), f"unknown key; {h}")) for k, h in near.items()]
-    hints = hints_of(section)
-    for name, spec in known.items():
-        below = (*path, name)
-        if name in tree:
-            values[name] = _value(hints[name], spec, tree[name], below, document, errors)
-        elif required(spec):
-            errors.append(f"{document.where(path)}: {'.'.join(below)}: missing, and has no default")
-    return None if len(errors) > before else _built(section, values, path, document, errors)
+def draft(
+    section: type[T], document: Document, errors: Errors, start: Path_ = (), *, whole: bool = True
+) -> T:
+    """As much of a `section` as is right; the rest is told to `errors`, and as by default or empty.
+
+    What is not `whole` is a part of something that cannot be read: that is held neither against
+    what is missing nor against what does not go together.
+    """
+    reader = _Reader(document, whole)
+    value: T = reader.section(section, document.at(start), start)
+    for line in reader.lines:
+        errors.add(UserError(line))
+    return value
 
 
-def _built(
-    section: type, values: dict[str, Any], path: Path_, document: Document, errors: list[str]
-) -> Any:
-    """The section, which may still refuse values that do not go together."""
+class _Reader:
+    """Reads sections of a document, and keeps a line for each thing that is wrong."""
+
+    def __init__(self, document: Document, whole: bool) -> None:
+        self.document, self.whole = document, whole
+        self.lines: list[str] = []
+
+    def section(self, section: type, tree: Any, path: Path_) -> Any:
+        refused = _refused(section, tree)
+        if refused or not isinstance(tree, dict):
+            return self._wrong(path, refused or f"expected a mapping, got {tree!r}", section)
+        before = len(self.lines)
+        known = {f.name: f for f in fields(section) if f.name != "options"}
+        values = self._extra(section, {k: v for k, v in tree.items() if k not in known}, path)
+        for name, spec in known.items():
+            if name in tree:
+                told = len(self.lines)
+                value = self._value(section, spec, tree[name], (*path, name))
+                if value is not None or len(self.lines) == told:
+                    values[name] = value
+            elif required(spec) and self.whole:
+                key = ".".join((*path, name))
+                self.lines.append(
+                    f"{self.document.where(path)}: {key}: missing, and has no default"
+                )
+        if len(self.lines) > before or not self.whole:
+            return _unchecked(section, values)
+        try:
+            return section(**values)
+        except UserError as error:  # values that do not go together
+            self.lines.append(str(self.document.error_below(path, str(error))))
+            return _unchecked(section, values)
+
+    def _extra(self, section: Any, extra: dict[str, Any], path: Path_) -> dict[str, Any]:
+        """Keys that are no fields: the options of a component, elsewhere wrong."""
+        if issubclass(section, Component):
+            return {"options": extra}
+        known = [f.name for f in fields(section)]
+        for key in extra:
+            self._wrong((*path, key), f"unknown key; {hint(key, known)}")
+        return {}
+
+    def _value(self, section: type, spec: Field[Any], value: Any, path: Path_) -> Any:
+        """None where it is wrong, and no part of it is right."""
+        annotation = hints_of(section)[spec.name]
+        inner = section_of(annotation)
+        if inner is not None and not (value is None and allows_none(annotation)):
+            if list_element(annotation) is not None:
+                return self._list(inner, spec, value, path)
+            return self._named(spec, self.section(inner, value, path), path)
+        try:
+            converted = convert(annotation, value)
+            check_bounds(spec.metadata, converted)
+        except UserError as error:
+            return self._wrong(path, str(error))
+        return converted
+
+    def _list(self, inner: type, spec: Field[Any], value: Any, path: Path_) -> list[Any]:
+        items = value if isinstance(value, list) else [value]
+        if not items and spec.metadata.get("some"):
+            self._wrong(path, "needs at least one entry, got []")
+        return [self.section(inner, item, (*path, str(i))) for i, item in enumerate(items)]
+
+    def _named(self, spec: Field[Any], section: Any, path: Path_) -> Any:
+        """The section, if it is no component of a name that is in no table."""
+        table = spec.metadata.get("table")
+        if table is None or not isinstance(section, Component) or section.name in table:
+            return section
+        if not section.name:  # which is missing, and told
+            return None
+        wrong = f"no {table.kind} named {section.name!r}; {hint(section.name, table)}"
+        return self._wrong((*path, "name"), wrong)
+
+    def _wrong(self, path: Path_, message: str, section: type | None = None) -> Any:
+        self.lines.append(str(self.document.error(path, message)))
+        return None if section is None else _unchecked(section, {})
+
+
+def _refused(section: Any, tree: Any) -> str:
+    """Why a short form stands for nothing; nothing where it does, or where there is none."""
     try:
-        return section(**values)
+        if isinstance(tree, str) and hasattr(section, "short"):
+            section.short(tree)
+        if isinstance(tree, dict) and hasattr(section, "long"):
+            section.long(tree)
     except UserError as error:
-        errors.append(str(document.error_below(path, str(error))))
-        return None
+        return str(error)
+    return ""
+
+
+def _unchecked(section: type, values: dict[str, Any]) -> Any:
+    """A section that has errors, and so is to be looked at only; its own check would fail."""
+    made: Any = object.__new__(section)
+    for f in fields(section):
+        vars(made)[f.name] = values[f.name] if f.name in values else _default(section, f)
+    return made
+
+
+def _default(section: type, spec: Field[Any]) -> Any:
+    """Of a field; one that has none is empty."""
+    if spec.default_factory is not MISSING:
+        return spec.default_factory()
+    if spec.default is not MISSING:
+        return spec.default
+    kind = get_origin(hints_of(section)[spec.name]) or hints_of(section)[spec.name]
+    return kind() if kind in (str, dict, list) else None
 
 
 def required(spec: Field[Any]) -> bool:
     return spec.default is MISSING and spec.default_factory is MISSING
-
-
-def _value(
-    annotation: Any,
-    spec: Field[Any],
-    value: Any,
-    path: Path_,
-    document: Document,
-    errors: list[str],
-) -> Any:
-    inner = section_of(annotation)
-    if inner is not None and not (value is None and allows_none(annotation)):
-        element = list_element(annotation)
-        if element is None:
-            result = _section(inner, value, path, document, errors)
-        else:
-            items = value if isinstance(value, list) else [value]
-            if not items and spec.metadata.get("some"):
-                errors.append(str(document.error(path, "needs at least one entry, got []")))
-            result = [
-                _section(inner, item, (*path, str(i)), document, errors)
-                for i, item in enumerate(items)
-            ]
-        table = spec.metadata.get("table")
-        if table is not None and isinstance(result, Component) and result.name not in table:
-            wrong = f"no {table.kind} named {result.name!r}; {hint(result.name, table)}"
-            errors.append(str(document.error((*path, "name"), wrong)))
-        return result
-    try:
-        converted = convert(annotation, value)
-        check_bounds(spec.metadata, converted)
-    except UserError as error:
-        errors.append(str(document.error(path, str(error))))
-        return None
-    return converted
-
-
-def convert(annotation: Any, value: Any) -> Any:
-    """A YAML value as the annotated type; UserError says what was expected and given.
-
-    Remembered, since a plan converts the same few values again and again, at 1 ms each.
-    """
-    if fits(annotation, value):
-        return value
-    if not isinstance(value, str | int | float | list | None):
-        return _converted(annotation, value)
-    key = (annotation, repr(value))  # which tells 1 from true and from 1.0
-    if key not in _known:
-        if len(_known) == KEPT_VALUES:
-            _known.clear()
-        _known[key] = _converted(annotation, value)
-    return deepcopy(_known[key])
-
-
-def _converted(annotation: Any, value: Any) -> Any:
-    wrong = UserError(f"expected {describe(annotation)}, got {value!r}")
-    if get_origin(annotation) in (Union, UnionType) and list_of_any(annotation):
-        return _first_that_fits(get_args(annotation), value, wrong)
-    if annotation is str and not isinstance(value, str):
-        raise UserError(f"expected text, got {value!r}; put it in quotes, as it is to be read")
-    if annotation is bool and not isinstance(value, bool):
-        raise wrong
-    if get_origin(annotation) in (list, tuple) and not isinstance(value, list | tuple):
-        raise wrong
-    try:
-        typed = OmegaConf.merge(OmegaConf.structured(_leaf(annotation)), {"value": value})
-        plain = OmegaConf.to_container(typed, resolve=False)
-    except OmegaConfBaseException:
-        near = hint(value, [str(a) for a in get_args(annotation)])
-        if get_origin(annotation) is Literal:
-            raise UserError(f"{value!r} is not allowed; {near}") from None
-        raise wrong from None
-    assert isinstance(plain, dict)
-    return plain["value"]
-
-
-def fits(annotation: Any, value: Any) -> bool:
-    """Whether a value is what the annotation says as it stands: OmegaConf takes 1 ms to agree.
-
-    >>> fits(int | None, 3), fits(float, 3), fits(Literal["a", "b"], "a")
-    (True, False, True)
-    """
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin in (Union, UnionType):
-        return any(fits(member, value) for member in args)
-    if origin is Literal:
-        return any(type(value) is type(member) and value == member for member in args)
-    if annotation is str:
-        return type(value) is str and "$" not in value and value != "???"
-    return annotation in (bool, int, float, NoneType) and type(value) is annotation
-
-
-def _first_that_fits(annotations: tuple[Any, ...], value: Any, wrong: UserError) -> Any:
-    """OmegaConf knows no union with a list in it, so its members are tried in turn."""
-    for annotation in annotations:
-        try:
-            return convert(annotation, value)
-        except UserError:
-            continue
-    raise wrong
-
-
-def check_bounds(metadata: Any, value: Any) -> None:
-    """UserError if a number, or a number in a list, lies outside the field's bounds."""
-    if value == [] and metadata.get("some"):
-        raise UserError("needs at least one value, got []")
-    if metadata.get("folder") and not re.fullmatch(r"\w[\w.+-]*", value):
-        raise UserError(f"{value!r} cannot name a folder; allowed: letters, digits, _ . + -")
-    for key, (holds, words) in BOUNDS.items():
-        bound = metadata.get(key)
-        for item in value if isinstance(value, list) else [value]:
-            if bound is not None and item is not None and not holds(item, bound):
-                raise UserError(f"must be {words} {bound}, got {item!r}")
-
-
-def describe(annotation: Any) -> str:
-    """The annotation in words: `list of int`, `float or null`.
-
-    >>> describe(list[int]), describe(float | None), describe(Literal["a", "b"])
-    ('list of int', 'float or null', "'a' or 'b'")
-    """
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin in (Union, UnionType):
-        return " or ".join(describe(arg) for arg in args)
-    if origin is Literal:
-        return " or ".join(repr(arg) for arg in args)
-    if origin in (list, tuple):
-        return "list of " + describe(args[0])
-    names = {NoneType: "null", str: "text", bool: "true or false", dict: "a mapping"}
-    return names.get(origin or annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 @cache
@@ -228,20 +175,10 @@ def hints_of(section: type) -> dict[str, Any]:
     return get_type_hints(section)
 
 
-@cache
-def _leaf(annotation: Any) -> type:
-    return make_dataclass("Leaf", [("value", annotation)])
-
-
 def section_of(annotation: Any) -> type | None:
     """The dataclass inside `Section`, `Section | None` or `list[Section]`."""
     candidates = [annotation, *get_args(annotation)]
     return next((c for c in candidates if isinstance(c, type) and is_dataclass(c)), None)
-
-
-def list_of_any(union: Any) -> bool:
-    """Whether one member of the union is a list."""
-    return any(get_origin(member) is list for member in get_args(union))
 
 
 def list_element(annotation: Any) -> Any:

@@ -4,24 +4,36 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config.document import Document, Path_, nearby
-from harness.config.schema import build
+from harness.config.document import Document, Path_, leaves, nearby
 from harness.errors import Errors, UserError
-from harness.planning.grid import Combination, combinations, faults
+from harness.planning.grid import Combination, combinations, faults, settings
 from harness.planning.sweepfile import ArmSpec, Sweep
 from harness.planning.task import Change, Task, experiment_task
-from harness.planning.values import arm_name
+from harness.planning.values import arm_name, as_yaml
 
 
 def tasks_of(sweep: Sweep, document: Document, folder: Path, errors: Errors) -> list[Task]:
     """The tasks of every arm, base files being relative to `folder`; what is wrong is collected."""
-    tasks = []
+    tasks, named = [], dict[str, Task]()
     for index, spec in enumerate(sweep.arms):
-        with errors.collected():
-            for arm in _arm(spec, ("arms", str(index)), document, folder, errors):
-                changed = arm.laid(_changes(sweep.set, ("set",), document))
-                tasks += _on_data(changed, sweep, document)
-    return [task for task in tasks if _builds(task, errors)]
+        for arm in _arm(spec, ("arms", str(index)), document, folder, errors):
+            _require_new(arm, named, errors)
+            changed = arm.laid(_changes(sweep.set, ("set",), document))
+            tasks += _on_data(changed, sweep, document)
+    return [task for task in tasks if _builds(task, errors) and task.whole]
+
+
+def _require_new(arm: Task, named: dict[str, Task], errors: Errors) -> None:
+    """Tables tell arms apart by their names."""
+    other = named.setdefault(arm.arm, arm)
+    if other is not arm and arm.whole:
+        told = f"a second arm is named {arm.arm!r}, as that of {other.where} is"
+        errors.add(UserError(f"{arm.where}: arms: {told}; give one another `name:`"))
+
+
+def fragment(where: str) -> Task:
+    """In place of a task that cannot be made: what is laid over it is wrong or right by itself."""
+    return Task("", Document({}, where), "", where, whole=False)
 
 
 def _builds(task: Task, errors: Errors) -> bool:
@@ -32,33 +44,29 @@ def _builds(task: Task, errors: Errors) -> bool:
         return False
 
 
-def check_bases(document: Document, folder: Path, errors: Errors) -> None:
-    """Of a sweep file that has errors elsewhere: what can be told of the files of its arms."""
-    arms = document.tree.get("arms")
-    for index in range(len(arms) if isinstance(arms, list) else 0):
-        path = ("arms", str(index))
-        with errors.collected():
-            _base(build(ArmSpec, document, path), path, document, folder)
-
-
 def _arm(
     spec: ArmSpec, path: Path_, document: Document, folder: Path, errors: Errors
 ) -> Iterator[Task]:
-    base = _base(spec, path, document, folder)
+    base = _base(spec, path, document, folder, errors)
     base = base.laid(_changes(spec.set, (*path, "set"), document), arm=spec.name or base.arm)
     wrong = [document.error((*path, *place), message) for place, message in faults(spec)]
     for error in wrong:
         errors.add(error)
-    for combination in [] if wrong else combinations(spec):
+    if wrong:
+        base = replace(base, whole=False)
+    for combination in settings(spec) if wrong else combinations(spec):
         yield _combined(base, combination, path, document)
 
 
-def _base(spec: ArmSpec, path: Path_, document: Document, folder: Path) -> Task:
+def _base(spec: ArmSpec, path: Path_, document: Document, folder: Path, errors: Errors) -> Task:
     file = folder / spec.base
-    if not file.is_file():
-        where = document.where((*path, "base"))
-        raise UserError(f"{where}: arms: no such experiment file {file}{nearby(file)}")
-    return replace(experiment_task(file), where=document.where(path))
+    with errors.collected():
+        if spec.base and not file.is_file():
+            where = document.where((*path, "base"))
+            raise UserError(f"{where}: arms: no such experiment file {file}{nearby(file)}")
+        if spec.base:
+            return replace(experiment_task(file), where=document.where(path))
+    return fragment(document.where(path))
 
 
 def _combined(base: Task, combination: Combination, path: Path_, document: Document) -> Task:
@@ -83,3 +91,19 @@ def _on_data(arm: Task, sweep: Sweep, document: Document) -> list[Task]:
         arm.changed([("data", change)], document.where(("data", str(index))))
         for index, change in enumerate(sweep.data)
     ]
+
+
+def refuse_settings(document: Document, errors: Errors) -> None:
+    """What would change an experiment does not stand at the top of a sweep; it is taken out."""
+    for key in [key for key in ("data", "model", "train", "eval") if key in document.tree]:
+        if key == "data" and not isinstance(document.tree[key], dict):
+            continue
+        where, settings_ = document.where((key,)), dict(leaves(document.tree.pop(key), (key,)))
+        for path, value in settings_.items():
+            name, text = ".".join(path), as_yaml(value)
+            cure = (
+                f"--set set.{name}={text}"
+                if where.startswith("--set")
+                else f"set: {{{name}: {text}}}"
+            )
+            errors.add(UserError(f"{where}: {name}: a sweep changes all of its arms by `{cure}`"))

@@ -40,7 +40,8 @@ def pruner_of(spec: Any, epochs: int) -> Any:
 
 def longest(epochs: int, space: Sequence[Dimension]) -> int:
     """The most epochs that a trial of an arm with so many may have."""
-    return max([epochs, *(d.values[-1] for d in space if d.key == "train.epochs")])
+    searched = [value for d in space if d.key == "train.epochs" for value in d.values]
+    return max([epochs, *(value for value in searched if isinstance(value, int))])
 
 
 def _made(table: Registry, spec: Any, what: Any) -> Any:
@@ -48,7 +49,7 @@ def _made(table: Registry, spec: Any, what: Any) -> Any:
 
     Optuna calls some of them experimental: its interfaces may change, which we hold fixed.
     """
-    component = spec if isinstance(spec, Component) else _component(table, spec)
+    component = spec if isinstance(spec, Component) else component_of(table, spec)
     options = bind(table, component.name, component.options)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* is experimental")
@@ -58,7 +59,8 @@ def _made(table: Registry, spec: Any, what: Any) -> Any:
             raise UserError(f"{table.kind} {component.name!r}: {error}") from None
 
 
-def _component(table: Registry, spec: Any) -> Component:
+def component_of(table: Registry, spec: Any) -> Component:
+    """Of a name, or of a name with options, within the options of another component."""
     if isinstance(spec, str):
         return Component(name=spec)
     if isinstance(spec, dict) and isinstance(spec.get("name"), str):

@@ -11,6 +11,9 @@ from harness.planning.space import Dimension
 from harness.planning.sweepfile import Search
 from harness.planning.task import Task
 
+ONE_BUDGET = "needs either trials or budget, for example `trials: 8` or `budget: {epochs: 100}`"
+MANY_EPOCHS = 10**6  # where no arm says how many
+
 
 def check_search(
     search: Search,
@@ -19,22 +22,23 @@ def check_search(
     document: Document,
     errors: Errors,
 ) -> None:
-    """Of a space that is sound: without one nobody can say what a sampler would make of it."""
-    if tasks and len(space) == len(search.space):
-        epochs = min(task.experiment.train.epochs for task in tasks)
-        for error in _search_errors(search, space, epochs, document):
-            errors.add(error)
-
-
-def _search_errors(
-    search: Search, space: Sequence[Dimension], epochs: int, document: Document
-) -> Iterator[UserError]:
-    """Of objectives, constraints, sampler and pruner; `epochs` are those of the shortest arm."""
+    """Of objectives, constraints, budget, sampler and pruner, whatever else is wrong."""
     for path, message in [*_of_objectives(search), *_of_constraints(search)]:
-        yield document.error(("search", *path), message)
+        errors.add(document.error(("search", *path), message))
     if search.pruner.name != "none":
-        yield from _of_pruning(search, document)
-    yield from _of_components(search, space, epochs, document)
+        for message in _of_pruning(search):
+            errors.add(document.error(("search", "pruner"), message))
+    if _given(document, "trials", "budget") != 1:
+        errors.add(document.error(("search",), ONE_BUDGET))
+    epochs = min((task.experiment.train.epochs for task in tasks), default=MANY_EPOCHS)
+    for error in _of_components(search, space, epochs, document):
+        errors.add(error)
+
+
+def _given(document: Document, *names: str) -> int:
+    """How many of these keys the search has, be they right or wrong."""
+    search = document.at(("search",))
+    return sum(search.get(name) is not None for name in names) if isinstance(search, dict) else 1
 
 
 def _of_objectives(search: Search) -> Iterator[tuple[Path_, str]]:
@@ -43,7 +47,7 @@ def _of_objectives(search: Search) -> Iterator[tuple[Path_, str]]:
     for index, goal in enumerate(search.objectives):
         yield from _of_metric(("objectives", str(index), "metric"), goal.metric)
     names = [goal.metric for goal in search.objectives]
-    for name in {name for name in names if names.count(name) > 1}:
+    for name in {name for name in names if name and names.count(name) > 1}:
         yield ("objectives",), f"{name!r} is named twice"
 
 
@@ -59,20 +63,19 @@ def _of_constraints(search: Search) -> Iterator[tuple[Path_, str]]:
 
 def _of_metric(path: Path_, name: str) -> Iterator[tuple[Path_, str]]:
     try:
-        check_metric(name)
+        if name:  # else it is missing, and told
+            check_metric(name)
     except UserError as error:
         yield path, str(error)
 
 
-def _of_pruning(search: Search, document: Document) -> Iterator[UserError]:
+def _of_pruning(search: Search) -> Iterator[str]:
     """A pruner needs one curve to look at."""
-    path = ("search", "pruner")
-    if len(search.goals) > 1:
-        several = ", ".join(goal.metric for goal in search.goals)
-        yield document.error(path, f"prunes by one objective, and there are several: {several}")
-    elif not search.goals[0].metric.startswith("val/"):
-        metric = search.goals[0].metric
-        yield document.error(path, f"{metric!r} has one value a training, not one an epoch")
+    first, *others = [goal.metric for goal in search.goals]
+    if others:
+        yield f"prunes by one objective, and there are several: {', '.join([first, *others])}"
+    elif first.startswith("cost/"):
+        yield f"{first!r} has one value a training, not one an epoch"
 
 
 def _of_components(

@@ -43,9 +43,19 @@ class Combining(Protocol):
 
 def combinations(arm: Combining) -> list[Combination]:
     """Every combination of an arm in which `faults` finds nothing wrong."""
-    included = [_settings(what, ("include", str(i))) for i, what in enumerate(arm.include)]
     kept = [one for one in _product(arm) if not any(_has(one, what) for what in arm.exclude)]
-    return [*kept, *included] or [()]
+    return [*kept, *_included(arm)] or [()]
+
+
+def settings(arm: Combining) -> list[Combination]:
+    """Each value by itself: what can be said of an arm whose combinations are not known."""
+    alone = [
+        (Setting(key, value, (name, key, str(i))),)
+        for name, lists in (("grid", arm.grid), ("zip", arm.zip))
+        for key, values in lists.items()
+        for i, value in enumerate(values)
+    ]
+    return [(), *alone, *_included(arm)]
 
 
 def faults(arm: Combining) -> Iterator[tuple[Path_, str]]:
@@ -75,6 +85,10 @@ def _product(arm: Combining) -> list[Combination]:
     if not axes:
         return []
     return [tuple(itertools.chain(*parts)) for parts in itertools.product(*axes)]
+
+
+def _included(arm: Combining) -> list[Combination]:
+    return [_settings(what, ("include", str(i))) for i, what in enumerate(arm.include)]
 
 
 def _wrong_lists(arm: Combining) -> Iterator[tuple[Path_, str]]:

@@ -9,12 +9,13 @@ from harness.config.document import read
 from harness.config.experiment import Experiment
 from harness.config.located import located
 from harness.config.merge import load
-from harness.config.schema import build
+from harness.config.schema import draft
 from harness.errors import Errors, UserError
 from harness.places import Places
 from harness.planning.ablation import ablated, ablation_tasks
-from harness.planning.arms import check_bases, tasks_of
+from harness.planning.arms import refuse_settings, tasks_of
 from harness.planning.checks import check_search
+from harness.planning.idle import idle_pruner
 from harness.planning.policy import Policy
 from harness.planning.searched import require_distinct, require_fair, space_of
 from harness.planning.space import Dimension
@@ -104,13 +105,8 @@ def ablation_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
 def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     """Every arm on every data set; UserError with a line for each thing that is wrong."""
     document, errors = load(Sweep, path, overrides), Errors()
-    try:
-        sweep = build(Sweep, document)
-    except UserError as error:
-        errors.add(error)
-        check_bases(document, path.parent, errors)
-        errors.tell()
-        raise  # never: there is an error to tell
+    refuse_settings(document, errors)
+    sweep = draft(Sweep, document, errors)
     tasks = tasks_of(sweep, document, path.parent, errors)
     plan = Plan(sweep.name, tasks, sweep.seeds, sweep.search, confirm=sweep.confirm)
     plan.path, plan.policy = path, sweep.policy
@@ -120,6 +116,9 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
         require_distinct(tasks, plan.space, errors)
         check_search(sweep.search, plan.space, tasks, document, errors)
     errors.tell()
+    if sweep.search:
+        for told in idle_pruner(sweep.search, tasks, plan.space):
+            plan.notes.append(str(document.error(("search", "pruner"), told)))
     return plan
 
 

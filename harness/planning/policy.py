@@ -10,6 +10,7 @@ policy:
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from harness.config.document import Document, parse_override
@@ -20,6 +21,10 @@ from harness.planning.quantities import BYTES, SECONDS, quantity
 from harness.registry import hint
 
 OFTEN = {"ge": 0}
+
+
+def _read(text: str | None, units: dict[str, int]) -> float | None:
+    return None if text is None else quantity(text, units)
 
 
 @dataclass(kw_only=True)
@@ -66,14 +71,9 @@ class Policy:
 
     retry: Retry = field(default_factory=Retry)
     on_failure: OnFailure = field(default_factory=OnFailure)
-    time_limit: str | None = None
+    time_limit: str | None = field(default=None, metadata={"check": partial(_read, units=SECONDS)})
     keep: Keep = field(default_factory=Keep)
-    quota: str | None = None
-
-    def __post_init__(self) -> None:
-        """Say what is wrong with a quantity by its key."""
-        for key in ("seconds", "bytes"):
-            getattr(self, key)
+    quota: str | None = field(default=None, metadata={"check": partial(_read, units=BYTES)})
 
     def retries(self, kind: str) -> int:
         return int(getattr(self.retry, kind))
@@ -81,12 +81,12 @@ class Policy:
     @property
     def seconds(self) -> float | None:
         """How long an attempt at a cell may take."""
-        return _read("time_limit", self.time_limit, SECONDS)
+        return _read(self.time_limit, SECONDS)
 
     @property
     def bytes(self) -> float | None:
         """How much the plan's folder may hold."""
-        return _read("quota", self.quota, BYTES)
+        return _read(self.quota, BYTES)
 
 
 def changed(policy: Policy, overrides: Sequence[str]) -> Policy:
@@ -96,13 +96,6 @@ def changed(policy: Policy, overrides: Sequence[str]) -> Policy:
         over = parse_override(text, option="--policy", example="on_failure=fail_fast")
         document = lay_over(Policy, document, over)
     return build(Policy, document)
-
-
-def _read(key: str, text: str | None, units: dict[str, int]) -> float | None:
-    try:
-        return None if text is None else quantity(text, units)
-    except UserError as error:
-        raise UserError(f"{key}: {error}") from None
 
 
 def _said(word: str, words: dict[str, int | None], longer: str) -> int | None:

@@ -9,7 +9,9 @@ from harness.config.document import Document, Path_
 from harness.config.schema import plain
 from harness.errors import Errors, UserError
 from harness.files import digest
-from harness.planning.space import Dimension, free_keys, parse, setting_of, wrong_conditions
+from harness.planning.arms import fragment
+from harness.planning.entries import parse, unread, wrong_conditions
+from harness.planning.space import Dimension, free_keys, setting_of
 from harness.planning.sweepfile import Search, Sweep
 from harness.planning.task import Task
 from harness.planning.values import as_yaml
@@ -22,24 +24,45 @@ RESULT = ("data", "model", "train", "eval")
 def space_of(
     search: Search, tasks: Sequence[Task], document: Document, errors: Errors
 ) -> list[Dimension]:
-    """The parsed space, every key and every choice of it tried on every task."""
-    dimensions, before = [], len(errors.lines)
+    """The parsed space, every key and every choice of it tried on every task.
+
+    An entry that is wrong is `Unread`, so that the others and what names them are looked at too.
+    """
+    dimensions: list[Dimension] = []
     for key, spec in search.space.items():
         try:
-            where = document.where((*SPACE, key))
-            dimensions.append(replace(parse(key, spec), where=where))
+            dimension = parse(key, spec)
         except UserError as error:
             errors.add(document.error_below((*SPACE, key), str(error)))
-    if len(dimensions) == len(search.space):  # else a key may only seem to be unknown
-        for path, message in wrong_conditions(dimensions):
-            errors.add(document.error((*SPACE, *path), message))
-        for path, message in _wrong_enqueued(search.enqueue, dimensions):
-            errors.add(document.error(("search", "enqueue", *path), message))
-    if len(errors.lines) == before:
-        for variant in itertools.chain(*(variants(task, dimensions) for task in tasks)):
-            with errors.collected():
-                variant.experiment  # noqa: B018 (built here, so that every error is told)
+            dimension = unread(key, spec)
+        dimensions.append(replace(dimension, where=document.where((*SPACE, key))))
+    wrong = [*wrong_conditions(dimensions)]
+    for path, message in wrong:
+        errors.add(document.error((*SPACE, *path), message))
+    for path, message in _wrong_enqueued(search.enqueue, dimensions):
+        errors.add(document.error(("search", "enqueue", *path), message))
+    for variant in _tried(tasks, dimensions, {key for (key, *_), _ in wrong}):
+        with errors.collected():
+            variant.experiment  # noqa: B018 (built here, so that every error is told)
     return dimensions
+
+
+def _tried(
+    tasks: Sequence[Task], space: Sequence[Dimension], wrong: Collection[str]
+) -> Iterator[Task]:
+    """Every choice of every dimension; where its conditions are `wrong`, or no task is right, what
+    can be said of it alone.
+    """
+    lost = set(wrong)
+    for dimension in space:  # those that others depend on come first
+        if any(key in lost for key, _ in dimension.when):
+            lost.add(dimension.key)
+    for dimension in space:
+        if dimension.key in lost or not tasks:
+            alone = replace(dimension, when=())
+            yield from variants(fragment(dimension.where), [alone])
+    known = [dimension for dimension in space if dimension.key not in lost]
+    yield from itertools.chain(*(variants(task, known) for task in tasks))
 
 
 def variants(task: Task, space: Sequence[Dimension]) -> Iterator[Task]:
@@ -90,7 +113,9 @@ def _fixed(tree: Any, free: Collection[str], at: str = "") -> Any:
 
 def _listed(arms: Sequence[str]) -> str:
     first, *others = dict.fromkeys(arms)
-    return f"arm {first!r} and {len(others)} others have" if others else f"arm {first!r} has"
+    if not others:
+        return f"arm {first!r} has"
+    return f"arm {first!r} and {len(others)} other{'s' if len(others) > 1 else ''} have"
 
 
 def _wrong_enqueued(
@@ -104,8 +129,7 @@ def _wrong_enqueued(
             if key not in known:
                 yield place, f"not a key of the space; {hint(key, known)}"
             elif not known[key].takes(value):
-                values = list(known[key].values)
-                yield place, f"{value!r} is no value of it ({known[key].kind}: {values})"
+                yield place, known[key].refusal(value)
             elif not known[key].applies(params):
                 yield place, f"is asked for only when {_told(known[key])}; set that here, too"
 

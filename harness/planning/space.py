@@ -9,17 +9,13 @@ they have others, its key keeps the value of the arm.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol, runtime_checkable
 
-from harness.errors import UserError
 from harness.planning.values import same
-from harness.registry import hint
 from harness.source import NOT_CACHED
-
-KINDS = ("choice", "int", "float")
-SETTINGS = {"choice": {"when"}, "int": {"step", "log", "when"}, "float": {"step", "log", "when"}}
 
 
 @runtime_checkable
@@ -60,7 +56,27 @@ class Dimension:
         if isinstance(value, bool) or not isinstance(value, number):
             return False
         low, high = self.values
-        return low <= value <= high and (not self.step or _whole((value - low) / self.step))
+        return low <= value <= high and (not self.step or whole((value - low) / self.step))
+
+    def refusal(self, value: Any) -> str:
+        """That it does not take a value, what it takes, and the nearest of that."""
+        near = self._nearest(value)
+        close = "" if near is None else f"; did you mean {near!r}?"
+        step = f", step {self.step}" if self.step else ""
+        return f"{value!r} is no value of it{close} ({self.kind}: {list(self.values)}{step})"
+
+    def _nearest(self, value: Any) -> Any:
+        """None if nothing is near."""
+        if self.kind == "choice":
+            names = {str(choice): choice for choice in self.values}
+            close = get_close_matches(str(value), names, n=1)
+            return names[close[0]] if close else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        low, high = self.values
+        inside, step = min(max(value, low), high), self.step or (1 if self.kind == "int" else 0)
+        steps = low + round((inside - low) / step) * step if step else inside
+        return float(f"{steps:.12g}") if self.kind == "float" else steps
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether it is asked for, given what the dimensions before it propose."""
@@ -113,100 +129,8 @@ def setting_of(dimension: Dimension, space: Sequence[Dimension]) -> list[tuple[s
     return list(values.items())
 
 
-def parse(key: str, spec: Any) -> Dimension:
-    """One entry of `space:`; UserError says what is wrong with it."""
-    if not isinstance(spec, dict):
-        raise UserError(
-            f"expected {{choice: [...]}}, {{int: [a, b]}} or {{float: [a, b]}}, got {spec!r}"
-        )
-    kinds = [kind for kind in KINDS if kind in spec]
-    if len(kinds) != 1:
-        raise UserError(f"needs exactly one of {', '.join(KINDS)}, got {', '.join(map(str, spec))}")
-    kind = kinds[0]
-    for name in set(spec) - {kind}:
-        if name not in SETTINGS[kind]:
-            raise UserError(
-                f"{name!r} does not go with {kind}; {hint(name, sorted(SETTINGS[kind]))}"
-            )
-    values = spec[kind]
-    if not isinstance(values, list) or not values:
-        raise UserError(f"{kind}: expected a list, got {values!r}")
-    if kind != "choice":
-        _check_range(kind, values, spec)
-    log, when = bool(spec.get("log", False)), _conditions(spec.get("when", {}))
-    return Dimension(key, kind, tuple(values), spec.get("step"), log, when)
-
-
-def wrong_conditions(space: Sequence[Dimension]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What is wrong with each `when`, and the way to it in the space."""
-    known = {dimension.key: dimension for dimension in space}
-    order = list(known)
-    for position, dimension in enumerate(space):
-        for key, allowed in dimension.when:
-            place = (dimension.key, "when", key)
-            if key not in known:
-                yield place, f"not a key of the space; {hint(key, order)}"
-            elif circle := _circle(dimension.key, key, known):
-                yield place, f"goes round in a circle: {' -> '.join(circle)}"
-            elif order.index(key) > position:
-                yield place, f"stands below {dimension.key}; what is asked for first comes first"
-            else:
-                yield from ((place, told) for v in allowed if (told := _never(known[key], v)))
-
-
-def _never(dimension: Dimension, value: Any) -> str:
-    """Why a dimension cannot be required to have a value; nothing if it can."""
-    if dimension.kind == "float":
-        return "is a float, which hardly has one value twice; name a choice or an int"
-    if dimension.takes(value):
-        return ""
-    return f"{value!r} is no value of it ({dimension.kind}: {list(dimension.values)})"
-
-
-def _circle(start: str, key: str, known: Mapping[str, Dimension]) -> list[str]:
-    """The way from a key through conditions back to it, if there is one."""
-    ways, seen = [[start, key]], set[str]()
-    while ways:
-        way = ways.pop()
-        if way[-1] == start:
-            return way
-        if way[-1] in known and way[-1] not in seen:
-            seen.add(way[-1])
-            ways += [[*way, below] for below, _ in known[way[-1]].when]
-    return []
-
-
-def _conditions(when: Any) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    if not isinstance(when, dict) or not all(value != [] for value in when.values()):
-        raise UserError(f"when: expected `other.key: value` or `other.key: [values]`, got {when!r}")
-    return tuple(
-        (key, tuple(value) if isinstance(value, list) else (value,)) for key, value in when.items()
-    )
-
-
-def _check_range(kind: str, values: list[Any], spec: dict[str, Any]) -> None:
-    number = int if kind == "int" else int | float
-    if len(values) != 2 or not all(isinstance(v, number) and v is not True for v in values):
-        raise UserError(f"{kind}: expected [lowest, highest], got {values!r}")
-    low, high = values
-    if low >= high:
-        raise UserError(f"{kind}: the lowest value {low} is not below the highest {high}")
-    if spec.get("log") and low <= 0:
-        raise UserError(f"{kind}: a log scale needs a lowest value above 0, got {low}")
-    if "step" in spec and not _divides(spec["step"], high - low):
-        raise UserError(f"{kind}: the step {spec['step']} does not divide {high - low}")
-    if spec.get("log") and "step" in spec:
-        raise UserError(f"{kind}: step and log do not go together")
-
-
-def _divides(step: Any, width: float) -> bool:
-    """Whether whole steps lead from the lowest value to the highest, up to rounding."""
-    if isinstance(step, bool) or not isinstance(step, int | float) or step <= 0:
-        return False
-    return _whole(width / step)
-
-
-def _whole(steps: float) -> bool:
+def whole(steps: float) -> bool:
+    """Whether they lead to a value of the grid, up to rounding."""
     return abs(steps - round(steps)) < 1e-9
 
 

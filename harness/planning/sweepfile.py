@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.config.schema import Component
-from harness.errors import UserError
 from harness.planning import PRUNERS, SAMPLERS
 from harness.planning.budget import Budget
 from harness.planning.metrics import MEASURED
@@ -81,12 +80,6 @@ class Search:
     @property
     def limit(self) -> Budget:
         return self.budget or Budget(trials=self.trials)
-
-    def __post_init__(self) -> None:
-        if (self.trials is None) == (self.budget is None):
-            raise UserError(
-                "needs either trials or budget, for example `trials: 8` or `budget: {epochs: 100}`"
-            )
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,8 @@ from harness.cell import Cell, Given, Reading, cell_of, given_by
 from harness.config.document import Document, assignment
 from harness.config.experiment import Experiment
 from harness.config.merge import lay_over, load
-from harness.config.schema import build
+from harness.config.schema import draft
+from harness.errors import Errors
 from harness.places import Places
 from harness.planning.values import as_yaml
 
@@ -28,7 +29,8 @@ class Change(NamedTuple):
 class Task:
     """One arm on one data set, the command that starts it alone, and where the arm stands.
 
-    Tasks made from one another share what they read of the data set.
+    Tasks made from one another share what they read of the data set. One that is not `whole` has
+    lost the rest to an error: only what is written in it can be wrong.
     """
 
     arm: str
@@ -36,12 +38,16 @@ class Task:
     command: str
     where: str = ""
     reading: Reading = field(default_factory=Reading)
+    whole: bool = True
     _given: dict[Places, Given] = field(default_factory=dict, init=False)
 
     @cached_property
     def experiment(self) -> Experiment:
         """Built when first asked for; UserError with a line for each thing that is wrong."""
-        return build(Experiment, self.document)
+        errors = Errors()
+        experiment = draft(Experiment, self.document, errors, whole=self.whole)
+        errors.tell()
+        return experiment
 
     def changed(self, changes: Iterable[tuple[str, Any]], origin: str, arm: str = "") -> "Task":
         """The same task with dotted keys set to other values, all of which stand in one place."""
@@ -53,7 +59,7 @@ class Task:
         for key, value, origin in changes:
             document = lay_over(Experiment, document, assignment(key, value, origin))
             command += f" --set {shlex.quote(f'{key}={as_yaml(value)}')}"
-        return Task(arm or self.arm, document, command, self.where, self.reading)
+        return replace(self, arm=arm or self.arm, document=document, command=command)
 
     def given(self, places: Places) -> Given:
         """What its cells have in common."""

@@ -13,8 +13,8 @@ from harness.errors import UserError
 from harness.places import Places
 from harness.planning import SAMPLERS
 from harness.planning.asking import Ask, sampler_of
+from harness.planning.entries import parse
 from harness.planning.plan import sweep_plan
-from harness.planning.space import parse
 from harness.results.store import load
 
 ABSTRACT = {"BaseSampler", "BaseGASampler"}
