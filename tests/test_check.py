@@ -138,3 +138,13 @@ def test_any_other_error_of_building_is_a_bug_and_keeps_its_traceback(tmp_path, 
     monkeypatch.setattr("harness.models.assembly.swap", broken)
     with pytest.raises(RuntimeError, match="^mat1 and mat2"):
         checked(tmp_path)
+
+
+def test_what_a_data_set_refuses_is_told_where_its_option_stands(tmp_path):
+    """In the file that sets it, though a file that extends it has a data section of its own."""
+    write(tmp_path, "base.yaml", TINY.replace("train: 48", "train: 2"))
+    child = "extends: base.yaml\nname: child\ndata: {val: {share: 0.2}}\n"
+    experiment, document = load_experiment(write(tmp_path, "child.yaml", child))
+    with pytest.raises(UserError) as error:
+        check(experiment, document, Places(cache=tmp_path))
+    assert str(error.value).startswith(f"{tmp_path}/base.yaml:4: data.train: moving_shapes/direc")

@@ -68,6 +68,13 @@ def test_a_child_changes_its_base_key_by_key(write):
     assert experiment.model.fusion.options == {"kernel_size": 3}
 
 
+def test_options_without_a_name_are_those_of_the_default(write):
+    optimizer = read(write("x.yaml", BASE), "train.optimizer.lr=0.1").train.optimizer
+    assert (optimizer.name, optimizer.options) == ("adamw", {"lr": 0.1})
+    path = write("y.yaml", BASE.replace("backbone: tiny2d", "backbone: {width: 8}"))
+    assert "y.yaml:5: model.spatial.backbone.name: missing" in refused(path)
+
+
 def test_another_component_does_not_inherit_the_options_of_the_old_one(write):
     text = "extends: base.yaml\nname: c\nmodel: {fusion: average}\ndata: {flow: farneback}\n"
     experiment = read(write("child.yaml", text))

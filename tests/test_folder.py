@@ -86,9 +86,9 @@ def test_flips_unless_told_otherwise(tmp_path):
     ("names", "options", "told"),
     [
         ([], {}, r"looked for mine in .*--data or HARNESS_DATA"),
-        (["a/1.mp4"], {"path": "/mine"}, r"path is '/mine'; it must lie in a data root"),
-        (["a/1.mp4"], {"path": "../mine"}, r"path is '\.\./mine'"),
-        (["a/1.mp4"], {"test_share": 1.0}, r"test_share is 1\.0; .*between 0 and 1"),
+        (["a/1.mp4"], {"path": "/mine"}, r"path: folder: '/mine' must lie in a data root"),
+        (["a/1.mp4"], {"path": "../mine"}, r"path: folder: '\.\./mine' must"),
+        (["a/1.mp4"], {"test_share": 1.0}, r"test_share: must be between 0 and 1, got 1\.0"),
         (["a/1.mp4"], {"split": "first"}, r"no split 'first'; allowed: '01', '02' and so on"),
         (["1.mp4"], {}, r"mine: no videos in it; place them in a sub-folder for each class"),
         (["a/1.mp4", "b/1.txt"], {}, r"b: no videos in it \(\.avi, .*\.mp4"),

@@ -205,7 +205,7 @@ def test_what_is_planned_twice_and_what_is_missing_is_told_at_once(here, places,
     assert done.returncode == 2
     first, second = done.stderr.splitlines()
     assert "missing.yaml:3: train.init_from: no such file 'gone.pt'" in first
-    assert "train is 2; at least 4" in second
+    assert "missing.yaml:4: data.train: moving_shapes/direction takes at least 4, got 2" in second
 
 
 def test_every_format_and_a_file(here, places, tmp_path):

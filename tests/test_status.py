@@ -13,7 +13,7 @@ from toy_launch import Unasked
 
 from harness import files
 from harness.cli import app
-from harness.coordination import lock
+from harness.coordination import lock, status
 from harness.coordination.executors.contract import Report
 from harness.coordination.lock import at_work, owned
 from harness.coordination.planlog import PlanLog
@@ -77,6 +77,52 @@ def test_a_coordinator_that_was_killed_is_not_at_work(tmp_path, toy_here):
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join(lines[:-1]))  # it did not leave
     assert rows(toy_here)[0]["state"] == "gone without a word (killed?)"
+
+
+def test_a_launch_that_was_refused_is_not_the_state(toy_here, tmp_path):
+    toy_here("sweep", "pair.yaml", dies=fails)
+    (tmp_path / "pair.yaml").write_text(
+        (tmp_path / "pair.yaml").read_text() + "set: {eval.views: 2}\n"
+    )
+    for _ in range(2):
+        assert toy_here("sweep", "pair.yaml", "--workers", "1").returncode == 2
+    assert {row["state"] for row in rows(toy_here)} == {"finished"}
+    done = toy_here("retry", "pair", "--failed")
+    assert "to train them again: harness sweep pair.yaml\n" in done.stderr
+    (tmp_path / "runs/pair/plan.jsonl").unlink()
+    toy_here("sweep", "pair.yaml")  # there is no other
+    assert rows(toy_here)[0]["state"].startswith("pair.yaml: the plan is no longer the one")
+
+
+def step(number):
+    return {"event": "step", "step": number, "steps": 40}
+
+
+def epoch(number):
+    return {"event": "epoch", "epoch": number}
+
+
+@pytest.mark.parametrize(
+    ("log", "heard", "whole", "shown"),
+    [
+        ([], {}, 0, None),
+        ([step(1), epoch(1), epoch(2)], {"step": 25, "steps": 40}, 2, 25),
+        ([step(1), epoch(1), epoch(2)], {"step": 20, "steps": 40}, 2, 20),
+        ([step(1), epoch(1), epoch(2)], {"step": 15, "steps": 40}, 2, None),  # heard before
+        (
+            [step(1), epoch(1), epoch(2), step(1)],
+            {"step": 25, "steps": 40},
+            0,
+            None,
+        ),  # from scratch
+        ([step(1), epoch(1), epoch(2), step(1)], {"step": 3, "steps": 40}, 0, 3),
+        ([step(1), epoch(1), epoch(2), step(21)], {"step": 25, "steps": 40}, 2, 25),  # gone on
+        ([step(1), epoch(1), epoch(2), step(11), epoch(2)], {"step": 35, "steps": 40}, 2, None),
+    ],
+)
+def test_steps_and_epochs_are_of_one_attempt(log, heard, whole, shown):
+    assert status._epoch(log, 4) == whole
+    assert status._steps(heard, whole, 4).get("step") == shown
 
 
 def test_on_another_host_signs_of_life_count(tmp_path):

@@ -106,7 +106,8 @@ class _Reader:
         if inner is not None and not (value is None and allows_none(annotation)):
             if list_element(annotation) is not None:
                 return self._list(inner, spec, value, path)
-            return self._named(spec, self.section(inner, value, path), path)
+            whole = _with_name(inner, spec, value)
+            return self._named(spec, self.section(inner, whole, path), path)
         try:
             converted = convert(annotation, value)
             check_bounds(spec.metadata, converted)
@@ -145,6 +146,14 @@ def _refused(section: Any, tree: Any) -> str:
     except UserError as error:
         return str(error)
     return ""
+
+
+def _with_name(section: type, spec: Field[Any], tree: Any) -> Any:
+    """Options without a name are those of the component that the field has by default."""
+    nameless = isinstance(tree, dict) and "name" not in tree and issubclass(section, Component)
+    if not nameless or spec.default_factory is MISSING:
+        return tree
+    return {"name": spec.default_factory().name, **tree}
 
 
 def _unchecked(section: type, values: dict[str, Any]) -> Any:

@@ -104,8 +104,20 @@ def last_launch(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return []
 
 
+def last_run(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same of the last coordinator that had a plan to run; those before it were refused."""
+    launch = last_launch(lines)
+    before = lines[: len(lines) - len(launch)]
+    refused = launch and launch[-1]["event"] == "left" and not _has_plan(launch)
+    return (last_run(before) or launch) if refused else launch
+
+
+def _has_plan(launch: Sequence[dict[str, Any]]) -> bool:
+    return any(line["event"] == "planned" for line in launch)
+
+
 def last_command(folder: Path) -> str:
-    """What launched a plan the last time, without what would set more records aside."""
-    launch = last_launch(read_json_lines(folder / "plan.jsonl"))
+    """What ran a plan the last time, without what would set more records aside."""
+    launch = last_run(read_json_lines(folder / "plan.jsonl"))
     words = str(launch[0]["command"]).split(" ") if launch else []
     return " ".join(word for word in words if word not in ("--retry-failed", "--fresh"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.coordination.failures import class_of
 from harness.coordination.lock import at_work, folder_of_plan, plan_names, silence
-from harness.coordination.planlog import Place, last_launch
+from harness.coordination.planlog import Place, last_run
 from harness.coordination.retention import Rule
 from harness.files import read_json, read_json_lines
 from harness.results.record import Record
@@ -96,7 +96,7 @@ class Statuses:
     def _plan(self, name: str) -> PlanStatus:
         folder = folder_of_plan(self.runs, name)
         lines = read_json_lines(folder / "plan.jsonl")
-        launch = last_launch(lines)
+        launch = last_run(lines)
         planned = _last(launch, "planned") or _last(lines, "planned") or {}
         rule = Rule(**planned.get("rule", {}))
         working = at_work(folder)
@@ -149,15 +149,32 @@ def _running(folder: Path, launch: Sequence[Mapping[str, Any]]) -> Iterator[Runn
             continue
         if line["key"] in ended:
             continue
-        logged = read_json_lines(folder / line["key"] / "log.jsonl")
-        steps = heard.get(line["key"], {})
+        epoch = _epoch(read_json_lines(folder / line["key"] / "log.jsonl"), line["epochs"])
+        steps = _steps(heard.get(line["key"], {}), epoch, line["epochs"])
         facts = {name: line[name] for name in Running.__annotations__ if name in line}
-        yield Running(
-            **facts,
-            epoch=max((event["epoch"] for event in logged if event["event"] == "epoch"), default=0),
-            step=steps.get("step"),
-            steps=steps.get("steps"),
-        )
+        yield Running(**facts, epoch=epoch, step=steps.get("step"), steps=steps.get("steps"))
+
+
+def _epoch(log: Sequence[Mapping[str, Any]], epochs: int) -> int:
+    """How many epochs are whole: by the attempt at work, once it has trained a step.
+
+    Its first step tells with which epoch it began; until then the attempts before it count.
+    """
+    found = 0
+    for line in log:
+        if line["event"] == "step":
+            found = (line["step"] - 1) * epochs // line["steps"]
+        if line["event"] == "epoch":
+            found = line["epoch"]
+    return found
+
+
+def _steps(heard: Mapping[str, int], epoch: int, epochs: int) -> Mapping[str, int]:
+    """The steps as last heard, if they lie in the epoch at work: else they are of an earlier one."""
+    if not heard:
+        return {}
+    done = heard["step"] * epochs / heard["steps"]
+    return heard if epoch <= done <= epoch + 1 else {}
 
 
 def _how(launch: Sequence[Mapping[str, Any]]) -> str:

@@ -46,7 +46,7 @@ class Folder(Given):
         super().__init__(roots)
         inside("folder", path=path)
         if not 0 < test_share < 1:
-            raise UserError(f"folder: test_share is {test_share}; it must be between 0 and 1")
+            raise UserError(f"test_share: must be between 0 and 1, got {test_share}")
         self.title = f"folder/{path}"
         folder = self._find("videos", [path])
         self.files: list[Path] = []
@@ -56,7 +56,7 @@ class Folder(Given):
             allowed = (
                 "'01', since train/ and test/ exist" if self._given else "'01', '02' and so on"
             )
-            raise UserError(f"{self.title}: no split {split!r}; allowed: {allowed}")
+            raise UserError(f"split: {self.title} has no split {split!r}; allowed: {allowed}")
         self.classes = subfolders(folder / "train" if self._given else folder)
         self.mirrored = mirrored_labels(self.classes) if flippable else None
 

@@ -38,4 +38,6 @@ class Given:
 
     def _require_split(self, split: str, splits: Collection[str] = ("01",)) -> None:
         if split not in splits:
-            raise UserError(f"{self.title}: no split {split!r}; {hint(split, list(splits))}")
+            raise UserError(
+                f"split: {self.title} has no split {split!r}; {hint(split, list(splits))}"
+            )

@@ -44,7 +44,7 @@ class MovingShapes:
         seed: int = 0,
     ) -> None:
         if split != "01":
-            raise UserError(f"moving_shapes: no split {split!r}; {hint(split, ['01'])}")
+            raise UserError(f"split: moving_shapes has no split {split!r}; {hint(split, ['01'])}")
         self.title = f"moving_shapes/{task}"
         self.classes = TASKS[task].classes
         self.files: list[Path] = []
@@ -53,9 +53,11 @@ class MovingShapes:
         least = {"size": 16, "frames": 3, "train": each, "test": each, "seed": 0}
         for option, value in numbers.items():
             if value < least[option]:
-                raise UserError(f"{self.title}: {option} is {value}; at least {least[option]}")
+                raise UserError(
+                    f"{option}: {self.title} takes at least {least[option]}, got {value}"
+                )
         if size % 2:
-            raise UserError(f"{self.title}: size is {size}; it must be even, as chroma has half")
+            raise UserError(f"size: {self.title} takes even ones, as chroma has half, got {size}")
         self.specification = {"task": task, "revision": REVISION, **numbers}
         self.folder = cache / "moving_shapes" / f"{task}-{digest(self.specification)[:12]}"
         self._stage, self._size, self._frames, self._seed = TASKS[task].stage, size, frames, seed

@@ -35,6 +35,4 @@ def inside(title: str, **options: str) -> None:
     """UserError for an option whose path leads out of the data roots."""
     for option, path in options.items():
         if Path(path).is_absolute() or ".." in Path(path).parts:
-            raise UserError(
-                f"{title}: {option} is {path!r}; it must lie in a data root, such as 'mine'"
-            )
+            raise UserError(f"{option}: {title}: {path!r} must lie in a data root, such as 'mine'")

@@ -25,7 +25,7 @@ def list_files(folder: Path, split: str) -> list[Path]:
     lists = [re.fullmatch(r"trainlist(.*)\.txt", name) for name in names]
     splits = [match[1] for match in lists if match and f"testlist{match[1]}.txt" in names]
     if split not in splits:
-        raise UserError(f"{folder}: no split {split!r}; {hint(split, splits)}")
+        raise UserError(f"split: {folder} has no split {split!r}; {hint(split, splits)}")
     return [folder / "classInd.txt", *(folder / f"{subset}list{split}.txt" for subset in SUBSETS)]
 
 
