@@ -1,7 +1,12 @@
 """Tables as people read them: Markdown and the terminal."""
 
+import html
 import io
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from rich.console import Console
 
 from harness.report.formats import MISSING, ColumnSpec, Table, markdown, plain, terminal
@@ -27,16 +32,45 @@ def printed(table: Table) -> str:
 def test_markdown_is_aligned_and_escaped():
     expected = r"""### Fusions
 
-| arm                     |  top-1 ↑ | ok  |
-| ----------------------- | -------: | --- |
-| conv_fusion             | **87.2** | yes |
-| \_a\_ \| \`b\`<br>\<c\> |    9.0 ≈ | -   |
-| 光流                    |      1.0 | no  |
+| arm                    |  top-1 ↑ | ok  |
+| ---------------------- | -------: | --- |
+| conv_fusion            | **87.2** | yes |
+| \_a\_ \| \`b\`<br>\<c> |    9.0 ≈ | -   |
+| 光流                   |      1.0 | no  |
 
 - ± is \*not\* sd
 """
     text = markdown(Table("Fusions", COLUMNS, ROWS, ("± is *not* sd",)))
     assert text.replace(MISSING, "-") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("62.0 [95 %]", "62.0 [95 %]"),
+        ("W&B, R&D", "W&B, R&D"),
+        ("p < 0.05, 3 > 2", "p < 0.05, 3 > 2"),
+        ("&lt;b&gt; &#60;", r"\&lt;b\&gt; \&#60;"),
+        ("<script>x</script>", r"\<script>x\</script>"),
+        ("<!-- x <?y", r"\<!-- x \<?y"),
+        ("[a](http://b) ![c](d)", r"[a\](http://b) ![c\](d)"),
+        ("[a][b] [c]: http://d", r"[a\][b] [c\]: http://d"),
+        (r"a|b \| `c` *d* ~~e~~", r"a\|b \\\| \`c\` \*d\* \~\~e\~\~"),
+    ],
+)
+def test_markdown_shows_text_as_it_is_and_escapes_no_more_than_it_must(text, shown):
+    assert f"| {shown} " in markdown(Table("", COLUMNS[:1], [{"arm": text}]))
+
+
+@given(st.text(alphabet="ab1 &;#<>[]()!|\\\\`*_~:/?-", max_size=30))
+def test_what_markdown_renders_is_the_text(text):
+    """In a cell and in a note: no link, no tag, no emphasis; a parser is the judge."""
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    text = " ".join(text.split())
+    page = reader.render(markdown(Table("", COLUMNS[:1], [{"arm": f"x {text}"}], (f"x {text}",))))
+    seen = html.escape(f"x {text}", quote=False).strip()
+    assert f"<td>{seen}</td>" in page
+    assert f"<li>{seen}</li>" in page
 
 
 def test_columns_of_numbers_are_known_by_their_values():

@@ -170,7 +170,7 @@ def _epoch(log: Sequence[Mapping[str, Any]], epochs: int) -> int:
 
 
 def _steps(heard: Mapping[str, int], epoch: int, epochs: int) -> Mapping[str, int]:
-    """The steps as last heard, if they lie in the epoch at work: else they are of an earlier one."""
+    """The steps as last heard, if they lie in the epoch at work, and not in an earlier one."""
     if not heard:
         return {}
     done = heard["step"] * epochs / heard["steps"]

@@ -173,10 +173,14 @@ def _padded(cells: list[str], widths: list[int], right: list[bool]) -> list[str]
     return [g + c if r else c + g for c, g, r in zip(cells, gaps, right, strict=True)]
 
 
+# What Markdown would take for more than itself. A bracket does so only as a link or a definition,
+# "<" before what may begin a tag, "&" in an entity, an underscore at the edge of a word.
+SIGNS = re.compile(r"[\\`*|~]|\](?=[(\[:])|<(?=[\w/!?])|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
+
+
 def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is; an underscore inside a word needs no escape."""
-    text = re.sub(r"([\\`*|<>\[\]~]|(?<!\w)_|_(?!\w))", r"\\\1", _visible(text))
-    return text.replace("&", "&amp;").replace("\n", "<br>")
+    """Text that Markdown shows as it is, with no escape beyond need: in a pipe they are read."""
+    return SIGNS.sub(r"\\\g<0>", _visible(text)).replace("\n", "<br>")
 
 
 def _visible(text: str) -> str:
