@@ -198,6 +198,19 @@ def test_gc_keeps_by_rule_and_lets_old_records_go_only_when_asked(toy_here, tmp_
     assert not list(littered.glob("*.old-1"))
 
 
+def test_trials_and_what_confirms_them_are_ranked_apart(toy_here, tmp_path):
+    """Though every trial scores better than its confirmation."""
+    toy_here("sweep", "search.yaml", executor=Saves, measure=lambda cell, _: {
+        "val/top1": 0.9 - cell.trial / 100 if cell.stage == "search" else cell.seed / 100,
+    })  # fmt: skip
+    toy_here("gc", "--keep", "1")
+    left = {r.stage: r for r in load_all(tmp_path / "runs") if r.key in kept(tmp_path / "runs")}
+    assert {stage: (r.trial, r.seed) for stage, r in left.items()} == {
+        "search": (0, 0), "confirm": (0, 8),
+    }  # fmt: skip
+    assert len(kept(tmp_path / "runs")) == 2
+
+
 def test_gc_leaves_a_plan_at_work_alone(toy_here, littered):
     with owned(littered, "pair"):
         PlanLog(littered).write("launched", command="", pid=1, host=os.uname().nodename)

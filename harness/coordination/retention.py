@@ -32,7 +32,7 @@ class Checkpoint:
     """Of a finished cell: whose it is, and how good that is; none is the worst."""
 
     path: Path
-    group: tuple[str, str, str]  # arm, data set, split
+    group: tuple[str, ...]  # arm, data set, split, stage: trials are not held against winners
     value: float | None
 
     @property
@@ -68,7 +68,7 @@ class Rule:
     def of(self, record: Record, folder: Path) -> Checkpoint:
         value = self.value(record)
         path = folder / record.key / "last.ckpt"
-        group = (record.arm, record.dataset, record.split)
+        group = (record.arm, record.dataset, record.split, record.stage)
         return Checkpoint(path, group, None if value is None else self.sign * value)
 
     def kept(self, folder: Path) -> list[Checkpoint]:
@@ -78,7 +78,7 @@ class Rule:
         return [self.of(record, folder) for record in records]
 
     def surplus(self, checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:
-        """Those beyond the best of their arm on their data set."""
+        """Those beyond the best of their arm on their data set, at their stage."""
         if self.best is None:
             return []
         return [checkpoint for rank, checkpoint in ranked(checkpoints) if rank >= self.best]
@@ -89,7 +89,7 @@ def ranked(checkpoints: Iterable[Checkpoint]) -> list[tuple[int, Checkpoint]]:
 
     An arm without any value is not ranked by it: all of its checkpoints are the best.
     """
-    groups: dict[tuple[str, str, str], list[Checkpoint]] = {}
+    groups: dict[tuple[str, ...], list[Checkpoint]] = {}
     for checkpoint in checkpoints:
         groups.setdefault(checkpoint.group, []).append(checkpoint)
     found = [
