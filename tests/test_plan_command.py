@@ -11,8 +11,10 @@ from command_line import ROOT
 from shapes import TINY, write
 
 from harness.coordination.worker import check_all
+from harness.files import append_json
 from harness.places import Places
 from harness.planning.likeness import agrees
+from harness.planning.naming import study_name
 from harness.planning.plan import sweep_plan
 from harness.results.record import Record
 from harness.results.store import folder_of, save
@@ -68,6 +70,13 @@ def leave(cell, places, **changes):
     record = Record(**(cell.names() | facts | changes))
     save(record, folder_of(places.runs, record.plan, record.key))
     return record
+
+
+def leave_trial(plan, cell, places, **changes):
+    """The same of a trial that this very search has proposed."""
+    line = {"study": study_name(plan, plan.tasks[0], places), "number": cell.trial, "key": cell.key}
+    leave(cell, places, **changes)
+    append_json(places.runs / plan.name / "proposals.jsonl", line)
 
 
 def test_torch_is_not_imported_and_nothing_is_written(tmp_path):
@@ -150,28 +159,56 @@ def test_a_search_counts_trials_and_confirmations(planned, places, tmp_path):
         11,
         11,
     )
-    task = sweep_plan(file).tasks[0]
-    changed = task.changed([("model.fusion.name", "sum"), ("train.optimizer.lr", 1e-3)], "a trial")
-    leave(changed.cell(places, "looking", 0, trial=0, stage="search"), places)
+    plan = sweep_plan(file)
+    changed = plan.tasks[0].changed(
+        [("model.fusion.name", "sum"), ("train.optimizer.lr", 1e-3)], "a trial"
+    )
+    leave_trial(plan, changed.cell(places, "looking", 0, trial=0, stage="search"), places)
     leave(changed.cell(places, "looking", 7, trial=0, stage="confirm"), places)
-    another = task.changed([("train.batch_size", 4)], "another base")
-    leave(another.cell(places, "looking", 0, trial=1, stage="search"), places)
     [row] = planned(file)
     assert (row["done"], row["to_train"], row["basis"]) == (2, 9, "same arm (2)")
 
 
 def test_stale_trials_are_trained_again(planned, places, tmp_path):
     file = write(tmp_path, "looking.yaml", SEARCH.replace("LIMIT", "trials: 5"))
-    task = sweep_plan(file).tasks[0]
+    plan = sweep_plan(file)
+    task = plan.tasks[0]
     prepare_source(task.experiment.data, places, workers=1, progress=lambda *_: None)
-    leave(task.cell(places, "looking", 0, trial=0, stage="search"), places)
+    trial = task.cell(places, "looking", 0, trial=0, stage="search")
+    leave_trial(plan, trial, places)
     leave(task.cell(places, "looking", 7, trial=0, stage="confirm"), places)
     [row] = planned(file)
     assert (row["done"], row["stale"], row["to_train"]) == (0, 2, 11)
     bound = "space:\n    data.flow.bound: {float: [10, 20]}"  # a cache of its own for each trial
     file.write_text(file.read_text().replace("space:", bound))
+    leave_trial(sweep_plan(file), trial, places)
     [row] = planned(file)
     assert (row["done"], row["stale"], row["to_train"]) == (2, None, 9)
+
+
+def test_only_trials_that_a_launch_would_take_up_count(planned, places, tmp_path):
+    """None of another seed, another space or another arm, nor what confirmed those."""
+    file = write(tmp_path, "looking.yaml", SEARCH.replace("LIMIT", "trials: 5"))
+    for changes in ("seeds=[3]", "search.objective=val/top5", "set={train.batch_size: 8}"):
+        other = sweep_plan(file, [changes])
+        task = other.tasks[0].changed([("train.optimizer.lr", 1e-3)], "a trial")
+        seed = other.search_seed(task)
+        leave_trial(other, task.cell(places, "looking", seed, trial=0, stage="search"), places)
+        [mine] = planned(file, "--set", changes)
+        assert (mine["done"], mine["to_train"]) == (1, 10)
+    leave(task.cell(places, "looking", 7, trial=0, stage="confirm"), places)
+    [row] = planned(file)
+    assert (row["done"], row["to_train"]) == (0, 11)
+
+
+@pytest.mark.parametrize(("duplicates", "left"), [("count", 9), ("reuse", 10)])
+def test_a_repeated_trial_counts_as_the_search_says(planned, places, tmp_path, duplicates, left):
+    limit = f"trials: 5\n  duplicates: {duplicates}"
+    plan = sweep_plan(file := write(tmp_path, "looking.yaml", SEARCH.replace("LIMIT", limit)))
+    for number in (0, 1):
+        cell = plan.tasks[0].cell(places, "looking", 0, trial=number, stage="search")
+        leave_trial(plan, cell, places)
+    assert planned(file)[0]["to_train"] == left
 
 
 @pytest.mark.parametrize(
@@ -184,8 +221,9 @@ def test_stale_trials_are_trained_again(planned, places, tmp_path):
 )
 def test_a_budget_decides_how_many_trials(planned, places, tmp_path, limit, trials, cells, seconds):
     file = write(tmp_path, "looking.yaml", SEARCH.replace("LIMIT", limit))
-    task = sweep_plan(file).tasks[0]
-    leave(task.cell(places, "looking", 0, trial=0, stage="search"), places)
+    plan = sweep_plan(file)
+    cell = plan.tasks[0].cell(places, "looking", 0, trial=0, stage="search")
+    leave_trial(plan, cell, places)
     [row] = planned(file)
     assert (row["trials"], row["cells"]) == (trials, cells)
     assert row["seconds"] == (None if seconds is None else pytest.approx(seconds))

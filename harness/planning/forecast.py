@@ -6,12 +6,13 @@ from math import ceil
 
 from harness.cell import Cell
 from harness.data.prepare import prepared
-from harness.files import read_json_lines
+from harness.files import digest, read_json_lines
 from harness.places import Places
 from harness.planning.budget import Budget, Use, use_of
-from harness.planning.likeness import Likes, agrees, free_keys
+from harness.planning.likeness import Likes
+from harness.planning.naming import study_name
 from harness.planning.plan import Plan
-from harness.planning.space import rereads
+from harness.planning.space import free_keys, rereads
 from harness.planning.task import Task
 from harness.results.record import Record
 from harness.results.store import folder_of, load_all
@@ -71,7 +72,8 @@ class Forecaster:
         search, confirm = self.plan.search, self.plan.confirm
         current = None if rereads(self.plan.space) else self.videos.hash(task)
         assert search is not None
-        found = [record for record in self.own if self._is_of(record, task, cells[0])]
+        proposed = self._tried(task)
+        found = [*proposed, *self._confirmed(proposed)]
         standing = [record for record in found if not _stale([record], current)]
         tried = [record for record in standing if record.stage == "search"]
         confirmed = [record for record in standing if record.stage == "confirm"]
@@ -94,12 +96,24 @@ class Forecaster:
             return ceil(limit.limit / task.experiment.train.epochs)
         return limit.trials
 
-    def _is_of(self, record: Record, task: Task, cell: Cell) -> bool:
-        """Whether it is of this search: like its arm in all that the search does not change."""
-        place = (record.arm, record.dataset, record.split)
-        return place == (task.arm, cell.dataset, cell.split) and agrees(
-            cell.config, record.config, free_keys(self.plan.space)
-        )
+    def _tried(self, task: Task) -> list[Record]:
+        """Of the trials that a launch would take up: what this very search has proposed before."""
+        study = study_name(self.plan, task, self.places)
+        lines = read_json_lines(self.places.runs / self.plan.name / "proposals.jsonl")
+        known = {record.key: record for record in self.own}
+        proposed = {line["number"]: line["key"] for line in lines if line["study"] == study}
+        keys = list(proposed.values())  # in all of which a repetition may use up a trial
+        if self.plan.search is not None and self.plan.search.duplicates != "count":
+            keys = list(dict.fromkeys(keys))
+        return [known[key] for key in keys if key in known]
+
+    def _confirmed(self, tried: Sequence[Record]) -> list[Record]:
+        """Of what a launch would find confirmed: these trials, on the seeds that the plan names."""
+        configs = {digest(record.config) for record in tried}
+        again = [record for record in self.own if record.stage == "confirm"]
+        return [
+            r for r in again if r.seed in self.plan.confirm.seeds and digest(r.config) in configs
+        ]
 
     def _use(self, record: Record) -> Use:
         folder = folder_of(self.places.runs, record.plan, record.key)

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from harness.errors import UserError
 from harness.places import Places
 from harness.planning.asking import needs
+from harness.planning.naming import study_name
 from harness.planning.plan import Plan
 from harness.planning.sweepfile import Objective
 from harness.planning.task import Task
@@ -24,7 +25,6 @@ from harness.registry import hint
 from harness.results.store import load
 from harness.search.goals import measured
 from harness.search.history import History
-from harness.search.naming import study_name
 
 FEWEST = 4
 ENOUGH = 50  # of which a tenth, PED-ANOVA's best trials, are five

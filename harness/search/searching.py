@@ -20,6 +20,7 @@ from optuna.trial import FixedTrial, TrialState
 from harness.cell import Cell
 from harness.places import Places
 from harness.planning.asking import Ask, longest, pruner_of, sampler_of
+from harness.planning.naming import study_name
 from harness.planning.plan import Plan
 from harness.planning.space import Suggests, proposed
 from harness.planning.sweepfile import Search
@@ -31,7 +32,6 @@ from harness.search.first import first_points
 from harness.search.goals import watched
 from harness.search.history import History, Proposal
 from harness.search.ledger import Ledger
-from harness.search.naming import study_name
 from harness.search.pruning import Pruning
 from harness.search.study import drawn, study_of
 from harness.search.telling import tell
