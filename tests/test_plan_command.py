@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import ROOT
+from fake_records import record
 from shapes import TINY, write
 
 from harness.coordination.worker import check_all
@@ -15,6 +16,7 @@ from harness.files import append_json
 from harness.places import Places
 from harness.planning.likeness import agrees
 from harness.planning.naming import study_name
+from harness.planning.parts import parts_of
 from harness.planning.plan import sweep_plan
 from harness.results.record import Record
 from harness.results.store import folder_of, save
@@ -148,6 +150,33 @@ def test_time_and_disk_rest_on_records_of_like_cells(planned, places, tmp_path):
     apart = replace(record, dataset="other", key="else")
     save(apart, folder_of(places.runs, "two", "else"))
     assert planned(file)[0]["basis"] == "same arm (1)"
+
+
+def logged(*moments):
+    """A cell's log: what happened, and at which second."""
+    return [
+        {"event": e, "time": f"2026-01-01T00:00:{s:02}+00:00", **facts} for e, s, facts in moments
+    ]
+
+
+FIRST = {"step": 1, "steps": 6}
+
+
+@pytest.mark.parametrize(
+    ("log", "parts"),
+    [
+        # 5 of the 6 steps took 5 seconds, so that all took 6, of 20 in all; 3 are what comes after.
+        ((("start", 0, {}), ("step", 12, FIRST), ("epoch", 17, {})), (14.0, 6.0, 3.0)),
+        ((("start", 0, {}), ("step", 2, FIRST), ("epoch", 30, {})), (0.0, 20.0, 3.0)),
+        ((("start", 0, {}), ("step", 12, {"step": 1, "steps": 1}), ("epoch", 17, {})), None),
+        ((("start", 0, {}), ("step", 12, FIRST), ("start", 1, {}), ("epoch", 17, {})), None),
+        ((), None),
+    ],
+)
+def test_what_a_start_took_is_told_apart(log, parts):
+    told = parts_of(record(cost={"seconds/fit": 20.0}, seconds=23.0), logged(*log))
+    assert told == (parts or (0.0, 20.0, 3.0))
+    assert told.scaled(2.0, 10.0) == told.start + 10 * (2 * told.steps + 3.0)
 
 
 def test_a_search_counts_trials_and_confirmations(planned, places, tmp_path):

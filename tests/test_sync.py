@@ -45,6 +45,7 @@ def test_it_writes_what_is_missing_and_the_second_time_nothing(here, plan):
     left(plan, "k2", epochs=0, status="failed", reason="killed by signal 9")
     said = here("sync", "--dry-run").stderr
     assert "left: would write k1" in said
+    assert said.splitlines()[-2:-1] == ["left: 2 to write, 0 to send"]
     assert not list(plan.rglob("*.wandb"))
     done = here("sync")
     assert done.returncode == 0

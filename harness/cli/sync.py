@@ -58,10 +58,12 @@ def _announce(session: "Session", online: bool) -> None:
     waiting = [folder for folder in to_send(session.plan) if folder not in missing]
     for folder in missing:
         say(f"{session.plan.name}: would write {folder.name}")
-    for folder in [*missing, *waiting] if online else []:
+    sent = [*missing, *waiting] if online else []
+    for folder in sent:
         say(f"{session.plan.name}: would send {folder.name}")
     if not session.has_overview():
         say(f"{session.plan.name}: would write its overview")
+    say(f"{session.plan.name}: {len(missing)} to write, {len(sent)} to send")
 
 
 def _bring_up_to_date(session: "Session", online: bool) -> bool:

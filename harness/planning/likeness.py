@@ -3,10 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+from harness.files import read_json_lines
 from harness.places import Places
+from harness.planning.parts import parts_of
 from harness.planning.space import Dimension, free_keys
 from harness.planning.task import Task
 from harness.results.record import Record
@@ -61,7 +64,7 @@ class Likes:
         epochs = None if "train.epochs" in free_keys(space) else task.experiment.train.epochs
         clips = self._training_clips(task)
         return Estimate(
-            seconds=median(_scaled(record, epochs, clips) for record in found),
+            seconds=median(self._scaled(record, epochs, clips) for record in found),
             bytes=median(self._size(record) for record in found),
             basis=basis,
         )
@@ -72,8 +75,17 @@ class Likes:
         share = data.val.share if data.val else 0.0
         return sum(clip.subset == "train" for clip in clips) * (1 - share)
 
+    def _scaled(self, record: Record, epochs: int | None, clips: float) -> float:
+        more = clips / record.clips["train"] if record.clips.get("train") and clips else 1.0
+        longer = epochs / record.config["train"]["epochs"] if epochs else 1.0
+        log = read_json_lines(self._folder(record) / "log.jsonl")
+        return parts_of(record, log).scaled(longer, more)
+
+    def _folder(self, record: Record) -> Path:
+        return folder_of(self.places.runs, record.plan, record.key)
+
     def _size(self, record: Record) -> int:
-        folder = folder_of(self.places.runs, record.plan, record.key)
+        folder = self._folder(record)
         return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
@@ -91,11 +103,3 @@ def agrees(wanted: Any, found: Any, free: Collection[str], at: str = "") -> bool
         agrees(value, found.get(key), free, f"{at}.{key}" if at else key)
         for key, value in wanted.items()
     )
-
-
-def _scaled(record: Record, epochs: int | None, clips: float) -> float:
-    """Its seconds with so many epochs and clips: training grows with both, the rest with clips."""
-    fit = record.cost.get("seconds/fit") or 0.0
-    more = clips / record.clips["train"] if record.clips.get("train") and clips else 1.0
-    longer = epochs / record.config["train"]["epochs"] if epochs else 1.0
-    return more * (fit * longer + (record.seconds - fit))
