@@ -10,6 +10,7 @@ for example `[project.entry-points."harness.fusion"]`. A name in the table alway
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache, cached_property
@@ -100,27 +101,45 @@ class Registry(Mapping[str, Any]):
         >>> Registry("optimizer", adamw="harness.optim.adamw:adamw").default("adamw", "lr")
         0.001
         """
-        module, _, attribute = self._target(name)[0].partition(":")
-        spec = find_spec(module)
-        if spec is None or spec.origin is None:
+        value = (_written(self._target(name)[0]) or {}).get(option)
+        if value is None:
             return None
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-        for node in tree.body:
-            if getattr(node, "name", "") == attribute:
-                return _default_in(node, option)
+        try:
+            return ast.literal_eval(value)
+        except ValueError:  # a name or a call
+            return None
+
+    def option_names(self, name: str) -> list[str] | None:
+        """What options there are, read in the same way; None where only an import can tell."""
+        written = _written(self._target(name)[0])
+        return None if written is None else list(written)
+
+
+@cache
+def _written(target: str) -> dict[str, ast.expr | None] | None:
+    """The keyword-only parameters of a function, or of a class that writes them out, with their
+    defaults, as they stand in the source.
+    """
+    module, _, attribute = target.partition(":")
+    spec = find_spec(module)
+    if spec is None or not str(spec.origin).endswith(".py"):
         return None
-
-
-def _default_in(node: ast.AST, option: str) -> Any:
-    """Of a keyword-only parameter of a function, or of a class's `__init__`."""
+    nodes = ast.parse(Path(str(spec.origin)).read_text(encoding="utf-8")).body
+    node = next((node for node in nodes if getattr(node, "name", "") == attribute), None)
+    if isinstance(node, ast.ClassDef) and node.decorator_list and not node.bases:
+        return _fields(node)
     if isinstance(node, ast.ClassDef):
-        inits = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
-        return _default_in(inits[0], option) if inits else None
-    if isinstance(node, ast.FunctionDef):
-        for parameter, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
-            if parameter.arg == option and value is not None:
-                try:
-                    return ast.literal_eval(value)
-                except ValueError:  # a name or a call
-                    return None
-    return None
+        node = next((n for n in node.body if getattr(n, "name", "") == "__init__"), None)
+    if not isinstance(node, ast.FunctionDef) or node.decorator_list:
+        return None
+    return {p.arg: d for p, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)}
+
+
+def _fields(node: ast.ClassDef) -> dict[str, ast.expr | None] | None:
+    """Of a dataclass whose fields are keyword-only."""
+    decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+    if not all("dataclass(" in text and "kw_only=True" in text for text in decorators):
+        return None
+    fields = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+    given = [line for line in fields if not re.search("ClassVar|init=False", ast.unparse(line))]
+    return {ast.unparse(line.target): line.value for line in given}

@@ -275,6 +275,20 @@ def test_what_is_planned_twice_and_what_is_missing_is_told_at_once(here, places,
     assert "missing.yaml:4: data.train: moving_shapes/direction takes at least 4, got 2" in second
 
 
+def test_options_that_are_not_there_are_told_without_torch(here, places, tmp_path):
+    """Of an arm, a data set and a search's choices, at once and with what else is wrong."""
+    wrong = SEARCH.replace("LIMIT", "trials: 2").replace("optimizer.lr", "optimizer.lrr")
+    wrong += "set: {model.fusion: {name: conv, kernal_size: 3}}\ndata: [{tsak: bind}]\n"
+    done = here("plan", write(tmp_path, "looking.yaml", wrong))
+    lines = done.stderr.replace(f"{tmp_path}/", "").splitlines()
+    for line in (
+        "looking.yaml:8: train.optimizer.lrr: optimizer 'adamw' has no such option; did",
+        "looking.yaml:10: model.fusion.kernal_size: fusion 'conv' has no such option; did",
+        "looking.yaml:11: data.tsak: dataset 'moving_shapes' has no such option; did",
+    ):
+        assert any(line in told for told in lines), (line, lines)
+
+
 def test_every_format_and_a_file(here, places, tmp_path):
     assert here("plan", "tiny.yaml", "-f", "csv").stdout.startswith(
         "arm,dataset,split,seeds,trials"

@@ -1,5 +1,6 @@
 """A component's options held against its signature: names, types, ranges, what is missing."""
 
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from inspect import Parameter
 from typing import Any
@@ -20,14 +21,26 @@ def bind(table: Registry, name: str, options: dict[str, Any]) -> dict[str, Any]:
     for key, value in options.items():
         with errors.collected():
             if key not in takes:
-                wrong = f"{key}: {table.kind} {name!r} has no such option; {hint(key, takes)}"
-                raise UserError(wrong)
+                raise UserError(f"{key}: {_unknown(table, name, key, takes)}")
             bound[key] = _typed(key, takes[key].annotation, value)
     for key, parameter in takes.items():
         if key not in options and parameter.default is Parameter.empty:
             errors.add(UserError(f"{table.kind} {name!r} needs the option {key!r}"))
     errors.tell()
     return bound
+
+
+def unknown_options(section: Any, document: Document) -> Iterator[UserError]:
+    """Of every component of a section, without importing any of them."""
+    for path, table, component in components(section):
+        takes = table.option_names(component.name)
+        for key in component.options:
+            if takes is not None and key not in takes:
+                yield document.error((*path, key), _unknown(table, component.name, key, takes))
+
+
+def _unknown(table: Registry, name: str, key: str, takes: Iterable[str]) -> str:
+    return f"{table.kind} {name!r} has no such option; {hint(key, list(takes))}"
 
 
 def _typed(key: str, annotation: Any, value: Any) -> Any:

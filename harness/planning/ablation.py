@@ -17,16 +17,18 @@ def ablation_tasks(base: Task) -> tuple[list[Task], list[str]]:
     assert ablate is not None
     tasks = [Task(BASELINE, base.document, base.command, base.where, base.reading)]
     notes, errors = [], Errors()
+    base.builds(errors)
     for key, values in ablate.replace.items():
         for index, value in enumerate(values):
             where = base.document.where(("ablate", "replace", key, str(index)))
-            with errors.collected():
-                task = base.laid([Change(key, value, where)], arm=arm_name([(key, value)]))
-                task.where = where
-                if _without_name(task) != _without_name(base):
-                    tasks.append(task)
-                else:
-                    notes.append(f"{where}: {task.arm}: the baseline's own; not trained twice")
+            task = base.laid([Change(key, value, where)], arm=arm_name([(key, value)]))
+            task.where = where
+            if not task.builds(errors):
+                continue
+            if _without_name(task) != _without_name(base):
+                tasks.append(task)
+            else:
+                notes.append(f"{where}: {task.arm}: the baseline's own; not trained twice")
     errors.tell()
     return tasks, notes
 

@@ -20,7 +20,7 @@ def tasks_of(sweep: Sweep, document: Document, folder: Path, errors: Errors) -> 
             _require_new(arm, named, errors)
             changed = arm.laid(_changes(sweep.set, ("set",), document))
             tasks += _on_data(changed, sweep, document)
-    return [task for task in tasks if _builds(task, errors) and task.whole]
+    return [task for task in tasks if task.builds(errors) and task.whole]
 
 
 def _require_new(arm: Task, named: dict[str, Task], errors: Errors) -> None:
@@ -34,14 +34,6 @@ def _require_new(arm: Task, named: dict[str, Task], errors: Errors) -> None:
 def fragment(where: str) -> Task:
     """In place of a task that cannot be made: what is laid over it is wrong or right by itself."""
     return Task("", Document({}, where), "", where, whole=False)
-
-
-def _builds(task: Task, errors: Errors) -> bool:
-    try:
-        return bool(task.experiment)
-    except UserError as error:
-        errors.add(error)
-        return False
 
 
 def _arm(

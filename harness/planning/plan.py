@@ -85,7 +85,9 @@ def is_sweep(path: Path) -> bool:
 
 def experiment_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     """One arm, a cell a seed."""
-    task = experiment_task(path, overrides)
+    task, errors = experiment_task(path, overrides), Errors()
+    task.builds(errors)
+    errors.tell()
     return Plan(task.experiment.name, [task])
 
 

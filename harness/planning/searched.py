@@ -42,8 +42,7 @@ def space_of(
     for path, message in _wrong_enqueued(search.enqueue, dimensions):
         errors.add(document.error(("search", "enqueue", *path), message))
     for variant in _tried(tasks, dimensions, {key for (key, *_), _ in wrong}):
-        with errors.collected():
-            variant.experiment  # noqa: B018 (built here, so that every error is told)
+        variant.builds(errors)
     return dimensions
 
 

@@ -11,8 +11,9 @@ from harness.cell import Cell, Given, Reading, cell_of, given_by
 from harness.config.document import Document, assignment
 from harness.config.experiment import Experiment
 from harness.config.merge import lay_over, load
+from harness.config.options import unknown_options
 from harness.config.schema import draft
-from harness.errors import Errors
+from harness.errors import Errors, UserError
 from harness.places import Places
 from harness.planning.values import as_yaml
 
@@ -48,6 +49,17 @@ class Task:
         experiment = draft(Experiment, self.document, errors, whole=self.whole)
         errors.tell()
         return experiment
+
+    def builds(self, errors: Errors) -> bool:
+        """Whether there is an experiment; what is wrong with it or its options is collected."""
+        try:
+            experiment = self.experiment
+        except UserError as error:
+            errors.add(error)
+            return False
+        for wrong in unknown_options(experiment, self.document) if self.whole else ():
+            errors.add(wrong)
+        return True
 
     def changed(self, changes: Iterable[tuple[str, Any]], origin: str, arm: str = "") -> "Task":
         """The same task with dotted keys set to other values, all of which stand in one place."""
