@@ -230,6 +230,14 @@ def test_only_trials_that_a_launch_would_take_up_count(planned, places, tmp_path
     assert (row["done"], row["to_train"]) == (0, 11)
 
 
+def test_what_a_search_left_is_what_its_plan_counts(toy_here):
+    toy_here("sweep", "search.yaml")
+    [row] = json.loads(toy_here("plan", "search.yaml", "--format", "json").stdout)
+    assert (row["done"], row["to_train"]) == (7, 0)
+    other = toy_here("plan", "search.yaml", "--set", "seeds=[3]", "--format", "json")
+    assert json.loads(other.stdout)[0]["to_train"] == 7
+
+
 @pytest.mark.parametrize(("duplicates", "left"), [("count", 9), ("reuse", 10)])
 def test_a_repeated_trial_counts_as_the_search_says(planned, places, tmp_path, duplicates, left):
     limit = f"trials: 5\n  duplicates: {duplicates}"
