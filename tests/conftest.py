@@ -25,7 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["WANDB_MODE"] = "offline"  # no test may reach out, whoever is logged in
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def depth():
     """`depth(2, 20)`: how often to do something, in `make test` and in `make soak`."""
     return lambda small, large: large if SOAK else small

@@ -30,18 +30,19 @@ name: spread
 arms: [tiny.yaml]
 set: {train.epochs: 20}
 search:
-  trials: 4
+  trials: %d
   sampler: {name: random, seed: 3}
   space: {train.optimizer.lr: {float: [1e-4, 1e-2], log: true}}
-confirm: {top_k: 1, seeds: [7]}
+confirm: {top_k: %d, seeds: [7, 8]}
 """
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, depth):
+    """A sweep of 6 cells, or of 40."""
     folder = tmp_path_factory.mktemp("spread")
     write(folder, "tiny.yaml", TINY)
-    write(folder, "sweep.yaml", SWEEP)
+    write(folder, "sweep.yaml", SWEEP % depth((4, 1), (36, 2)))
     return folder
 
 

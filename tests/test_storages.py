@@ -28,21 +28,22 @@ SEARCH = """
 name: search
 arms: [tiny.yaml]
 search:
-  trials: 12
+  trials: %d
   sampler: {name: random, seed: 3}
   space:
     train.optimizer.lr: {float: [1e-4, 1e-2], log: true}
     model.fusion.name: {choice: [sum, conv]}
   enqueue: [{train.optimizer.lr: 1e-3, model.fusion.name: conv}]
-confirm: {top_k: 1, seeds: [7, 8]}
+confirm: {top_k: 2, seeds: [7, 8]}
 """
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory):
+def plan(tmp_path_factory, depth):
+    """Of 16 cells, or of 40."""
     folder = tmp_path_factory.mktemp("plan")
     write(folder, "tiny.yaml", TINY)
-    return sweep_plan(write(folder, "search.yaml", SEARCH))
+    return sweep_plan(write(folder, "search.yaml", SEARCH % depth(12, 36)))
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_a_database_killed_in_the_middle_ends_with_the_same_cells(
     assert server.notes == [gone, back] * 2
     scheme, _, rest = database.url.partition(":")
     trials = trials_of(f"{DRIVERS[scheme]}:{rest}")
-    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * plan.search.trials
 
 
 def trials_of(url):
@@ -175,7 +176,7 @@ def test_a_database_that_was_lost_is_filled_again(plan, places, tmp_path, by_jou
     smaller = replace(plan, search=replace(plan.search, trials=5))
     search(smaller, places, f"sqlite:///{tmp_path}/first.db")
     assert search(plan, places, f"sqlite:///{tmp_path}/second.db")[: len(by_journal)]
-    assert len(trials_of(f"sqlite:///{tmp_path}/second.db")) == 12
+    assert len(trials_of(f"sqlite:///{tmp_path}/second.db")) == plan.search.trials
 
 
 def test_a_proxy_killed_in_the_middle_ends_with_the_same_cells(plan, places, tmp_path, by_journal):
@@ -191,7 +192,7 @@ def test_a_proxy_killed_in_the_middle_ends_with_the_same_cells(plan, places, tmp
 def test_no_password_is_written_anywhere(plan, tmp_path, postgres):
     """The command as a user runs it, W&B's offline run included, and then its error."""
     write(tmp_path, "tiny.yaml", TINY)
-    path = write(tmp_path, "search.yaml", SEARCH)
+    path = write(tmp_path, "search.yaml", SEARCH % 1)
     command = [
         sys.executable, "-m", "harness", "sweep", str(path), "--storage", postgres.url,
         "--set", "search.trials=1", "--set", "confirm={top_k: 1, seeds: [7]}",
