@@ -6,6 +6,7 @@ the meta device, where it takes no memory and a tenth of a second.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,14 +14,15 @@ from torch import nn
 from harness.bench.counts import example
 from harness.cell import find_weights
 from harness.config.document import Document
-from harness.config.experiment import Experiment, Train
+from harness.config.experiment import Experiment
 from harness.config.located import located, notes
 from harness.config.options import check_options
+from harness.data.batches import require_shares
 from harness.errors import UserError
 from harness.models.build import network_of
 from harness.optim import OPTIMIZERS, SCHEDULES
 from harness.places import Places
-from harness.source import augmentation_of, open_dataset, recipe_of
+from harness.source import augmentation_of, open_dataset, recipe_of, subsets_of
 from harness.train.module import trains_separately
 from harness.train.weights import fitting_weights
 
@@ -43,8 +45,7 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
             raise UserError(
                 f"a mirrored clip of {dataset.title} has another label; set it to false"
             )
-    with located(document, "train", "batch_size"):
-        _shared(experiment.train)
+    _shared(experiment, dataset, document)
     with located(document, "train", "init_from"):
         weights = find_weights(experiment, places)
     size = experiment.data.clip.crop or experiment.data.resize or 64
@@ -61,12 +62,21 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
             fitting_weights(network, weights)
 
 
-def _shared(train: Train) -> None:
-    """Batch normalisation needs two samples, at every rank."""
-    if train.ranks > 1 and train.batch_size < 2 * train.ranks:
-        raise UserError(
-            f"{train.batch_size} samples are less than two for each of {train.ranks} ranks"
-        )
+def _shared(experiment: Experiment, dataset: Any, document: Document) -> None:
+    """Every rank needs a share: of a batch two samples, for batch normalisation; of each subset,
+    before any video turns out to be unreadable.
+    """
+    ranks, batch_size = experiment.train.ranks, experiment.train.batch_size
+    if ranks == 1:
+        return
+    with located(document, "train", "batch_size"):
+        if batch_size < 2 * ranks:
+            raise UserError(f"{batch_size} samples are less than two for each of {ranks} ranks")
+    subsets = subsets_of(dataset.clips(), dataset.classes, experiment.data)
+    with located(document, "train", "parallel"):
+        for name, clips in subsets.items():
+            if clips:
+                require_shares(len(clips), ranks, training=name == "train")
 
 
 def _optimizer(experiment: Experiment, network: nn.Module) -> None:

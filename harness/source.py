@@ -69,7 +69,7 @@ def prepare_source(data: Data, places: Places, *, workers: int, progress: Progre
     cache = prepare(clips, recipe, folder=places.cache, workers=workers, progress=progress)
     readable = [clip for clip in clips if clip.id not in cache.quarantined]
     _require_every_class(readable, dataset)
-    subsets = _subsets(readable, dataset.classes, data)
+    subsets = subsets_of(readable, dataset.classes, data)
     return Source(tuple(dataset.classes), dataset.mirrored, cache, subsets)
 
 
@@ -117,7 +117,7 @@ def augmentation_of(augment: Augment) -> Augmentation:
     )
 
 
-def _subsets(clips: list[Clip], classes: Sequence[str], data: Data) -> dict[str, list[Clip]]:
+def subsets_of(clips: list[Clip], classes: Sequence[str], data: Data) -> dict[str, list[Clip]]:
     train = [clip for clip in clips if clip.subset == "train"]
     test = [clip for clip in clips if clip.subset == "test"]
     if data.val is None:

@@ -68,7 +68,9 @@ def test_the_epochs_of_a_trial_are_those_that_were_trained():
     failed = record(config=config, seconds=0.0, status="failed")
     assert use_of(failed, log[:1]) == Use(epochs=1, seconds=60.0)
     assert use_of(replace(failed, seconds=70.0), log[:1]) == Use(epochs=1, seconds=70.0)
-    assert use_of(record(seconds=1.0, config=config, env={"devices": "4"})).devices == 4
+    spread = {"train": config["train"] | {"parallel": {"name": "ddp", "ranks": 4}}}
+    assert use_of(record(seconds=1.0, config=spread)).devices == 4
+    assert use_of(record(seconds=1.0, config=spread, status="failed"), log[:1]).devices == 4
 
 
 def test_a_budget_says_what_it_is():

@@ -4,6 +4,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+import torch
 from telling import tell_gpus
 
 from harness.coordination.executors import local
@@ -63,6 +64,34 @@ def test_every_rank_sees_the_gpus_of_all(start):
     seen = start(slots, "a", "b", ranks=2)
     assert {facts["gpus"] for facts in seen.values()} == {"0,1", "2,3"}
     leave(slots, "a", "b")
+
+
+def test_a_training_with_more_ranks_than_gpus_is_refused(monkeypatch):
+    slots = executor(options={"gpus": ["0", "3"], "per_gpu": 2})
+    slots.require(2)
+    with pytest.raises(UserError, match="--gpus 0,3: too few for a training of 3 ranks"):
+        slots.require(3)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match=r"GPUs: too few for .* 2 ranks .*: there is 1"):
+        local.require_gpus(2)
+    jobs = executor(executor="slurm", options={"slurm": {"gpus_per_node": "1"}})
+    with pytest.raises(UserError, match="--slurm gpus_per_node=1: too few"):
+        jobs.require(2)
+
+
+def test_ray_takes_nodes_that_are_large_enough(monkeypatch):
+    """For another it would wait for ever; two ranks of one training cannot share a GPU."""
+    on_ray = pytest.importorskip("harness.coordination.executors.on_ray")
+    monkeypatch.setattr(on_ray, "_connect", lambda _: None)
+    monkeypatch.setattr(on_ray.OnRay, "_survey", lambda _: None)
+    monkeypatch.setattr(on_ray.OnRay, "_nodes", lambda self: frozenset(self._alive))
+    cluster = on_ray.OnRay(Places(), Settings(threads=2), pytest.fail, per_gpu=4)
+    cluster._alive = {"a": {"CPU": 4.0, "GPU": 1.0}, "b": {"CPU": 8.0, "GPU": 2.0}}
+    assert cluster._nodes_for(1) == {"a", "b"}
+    assert cluster._nodes_for(2) == {"b"}
+    assert cluster._needs_of(2) == {"num_cpus": 4, "num_gpus": 2}
+    with pytest.raises(UserError, match="3 ranks .* needs a node with 6 CPUs and 3 GPUs; .* 8 CPU"):
+        cluster.require(3)
 
 
 def start_pair(seen):

@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,21 +14,25 @@ from shapes import TINY, write
 
 from harness.check import check
 from harness.config.experiment import load_experiment
+from harness.coordination.executors import crew
 from harness.coordination.executors.contract import End
 from harness.coordination.executors.local import Local
-from harness.coordination.launch import launch
+from harness.coordination.launch import _widest, launch
 from harness.coordination.watchers import Silent
+from harness.coordination.worker import train
 from harness.errors import UserError
 from harness.execute import _loaders
 from harness.files import read_json_lines
 from harness.models.build import network_of
 from harness.parallel import STRATEGIES
 from harness.places import Places
-from harness.planning.plan import experiment_plan
+from harness.planning.plan import experiment_plan, sweep_plan
 from harness.results.store import load
 from harness.settings import Settings
 from harness.source import prepare_source
-from harness.train.channel import GO, STOP, Verdict
+from harness.train import group
+from harness.train.channel import GO, STOP, StoppedError, Verdict
+from harness.train.group import met
 from harness.train.module import Classifier
 from harness.train.rank import Rank
 
@@ -177,10 +183,10 @@ def test_a_rank_that_is_killed_takes_the_others_along_and_nothing_else(workspace
     processes = []
 
     def kill(local):
-        crew = local._workers[cell.key]
+        started = local._workers[cell.key]
         if not processes:
-            processes.extend(crew.processes)
-            os.kill(crew.processes[victim].pid, signal.SIGKILL)
+            processes.extend(started.processes)
+            os.kill(started.processes[victim].pid, signal.SIGKILL)
 
     assert led(cell, places, happens=kill) == "preempted: killed by signal 9 (SIGKILL)"
     assert not any(process.is_alive() for process in processes)
@@ -204,12 +210,54 @@ def test_ranks_whose_coordinator_is_gone_leave(workspace, tmp_path):
     cell, places = cell_in(workspace, tmp_path, "train.parallel=ddp", "train.epochs=50")
     local = Local(places, HOW)
     local.start(cell)
-    processes = local._workers[cell.key].processes
+    started = local._workers[cell.key]
+    processes = started.processes
     assert local.events(60.0)
     local._workers[cell.key].pipe.close()
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0, 0]
+    assert not Path(started.meeting).parent.exists(), "who made it may be gone"
+
+
+def test_a_rank_waits_for_others_as_long_as_its_starter_lives(tmp_path, monkeypatch):
+    """The first may have to wait for a lock; nobody else ever comes if the starter was killed."""
+    alive = iter([True, True, True, False])
+    starter = SimpleNamespace(is_alive=lambda: next(alive))
+    monkeypatch.setattr(group.multiprocessing, "parent_process", lambda: starter)
+    [first, second] = crew.ranks(2)
+    with pytest.raises(StoppedError), met(second, "cpu"):
+        pytest.fail("the first has not come")
+    assert next(alive, None) is None
+    assert not Path(first.meeting).parent.exists()
+
+
+def test_ranks_that_do_not_leave_are_killed_and_leave_nothing(workspace, tmp_path):
+    cell, places = cell_in(workspace, tmp_path, "train.parallel=ddp")
+    local = Local(places, HOW)
+    local.start(cell)
+    ranks = local._workers[cell.key]
+    local.kill(cell.key)  # nobody waits for the end, as in leaving a plan
+    assert not Path(ranks.meeting).parent.exists()
+
+
+def test_ranks_that_all_miss_each_other_leave_their_traceback(workspace, tmp_path, monkeypatch):
+    def execute(*_):
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:1] no route to host")
+
+    monkeypatch.setattr("harness.execute.execute", execute)
+    cell, places = cell_in(workspace, tmp_path, "train.parallel=ddp")
+    log_of(cell, places).parent.mkdir(parents=True)
+    assert train(cell, places, HOW, lambda *_: GO, Rank(1, 2, "here")) == 1
+    assert "no route to host" in log_of(cell, places).with_name("error.txt").read_text()
+    assert not log_of(cell, places).exists()
+
+
+def test_a_search_counts_the_ranks_of_its_choices(workspace):
+    folder, _ = workspace
+    text = "{trials: 2, space: {train.parallel.ranks: {int: [2, 5]}}}"
+    file = f"name: s\narms: [tiny.yaml]\nset: {{train.parallel: ddp}}\nsearch: {text}\n"
+    assert _widest(sweep_plan(write(folder, "s.yaml", file))) == 5
 
 
 def log_of(cell, places):
@@ -262,7 +310,12 @@ def joined(batches):
         ("train.parallel=dpp", "no strategy named 'dpp'; did you mean 'ddp'?"),
         ("train.parallel={name: ddp, ranks: 1}", "ranks: must be at least 2, got 1"),
         ("train.parallel={name: ddp, rank: 3}", "no such option; did you mean 'ranks'?"),
+        ("train.parallel={name: ddp, ranks: two}", "parallel: ranks: expected int, got 'two'"),
         ("train.parallel={name: fsdp, ranks: 7}", "12 samples are less than two for each of 7"),
+        (
+            "train={batch_size: 40, parallel: {name: ddp, ranks: 17}}",
+            "12 videos to test on are too few for 17 ranks, which need one each",
+        ),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_trained(workspace, tmp_path, override, said):

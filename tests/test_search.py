@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
-from searches import places_in, records, run, search, states, trials
+from searches import Notes, places_in, records, run, search, states, trials
 from toy_executor import Toy, top1
 
+from harness.coordination.retrying import set_unmeasured_aside
 from harness.errors import UserError
 from harness.planning.metrics import COSTS
 from harness.planning.sweepfile import Objective
@@ -233,6 +234,21 @@ def test_an_objective_that_was_never_measured_is_named_with_what_there_is(tmp_pa
     plan = search(tmp_path, f"  trials: 2\n  objective: cost/energy_j\n  space:\n{LR}")
     with pytest.raises(UserError, match="'cost/energy_j' was not measured; .*cost/params"):
         run(plan, places)
+
+
+def test_trials_that_were_not_asked_for_a_cost_are_made_again(tmp_path):
+    """A search that asks for one only now: `harness sweep --update`."""
+    places, text = places_in(tmp_path), "  trials: 2\n  sampler: random\n"
+    run(search(tmp_path, f"{text}  space:\n{LR}"), places)
+    before = {record.key for record in records(places)}
+    constrained = "  constraints: {cost/latency_ms_p50: {max: 3}}\n"
+    plan, notes = search(tmp_path, f"{text}{constrained}  space:\n{LR}"), Notes()
+    toy = Toy(places.runs, cost=lambda _: {"latency_ms_p50": 2.0})
+    set_unmeasured_aside(plan, places, notes.note)
+    assert notes.notes == ["latency_ms_p50: not measured in 2 trials, which are set aside"]
+    run(plan, places, toy)
+    assert {cell.key for cell in toy.started if cell.stage == "search"} == before
+    set_unmeasured_aside(plan, places, pytest.fail)
 
 
 def test_what_searches_reported_is_what_records_say(tmp_path):

@@ -104,6 +104,8 @@ def notes(plan: "Plan", rows: Sequence["Row"]) -> tuple[str, ...]:
     told = [*plan.notes]
     if plan.search is not None:
         told.append(f"each arm on each data set may use {plan.search.limit} in its search")
+    ranks = {task.arm: task.experiment.train.ranks for task in plan.tasks}
+    told += [f"{arm}: each training takes {n} processes" for arm, n in ranks.items() if n > 1]
     if any(row.seconds for row in rows):
         told.append("time: one training after another, as on the machines of the records")
     if any(row.failed for row in rows):

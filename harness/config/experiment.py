@@ -169,6 +169,14 @@ class Train:
     init_from: str | None = None
     parallel: Component | None = field(default=None, metadata={"table": STRATEGIES, "later": True})
 
+    def __post_init__(self) -> None:
+        """Counted on before its options are bound, which takes torch."""
+        try:
+            self.ranks  # noqa: B018
+        except (TypeError, ValueError):
+            given = self.parallel.options.get("ranks") if self.parallel else None
+            raise UserError(f"parallel: ranks: expected int, got {given!r}") from None
+
     @property
     def ranks(self) -> int:
         """The processes that a training takes."""

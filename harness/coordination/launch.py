@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +23,12 @@ from harness.coordination.planlog import Place, PlanLog
 from harness.coordination.queues import Fixed, Queue
 from harness.coordination.requests import Cancel, asked
 from harness.coordination.retention import Retention, Rule
-from harness.coordination.retrying import set_records_aside, set_stale_aside, videos_of
+from harness.coordination.retrying import (
+    set_records_aside,
+    set_stale_aside,
+    set_unmeasured_aside,
+    videos_of,
+)
 from harness.coordination.watchers import All, Watcher, unheard
 from harness.coordination.worker import check_all
 from harness.files import digest, full_disk
@@ -77,7 +83,10 @@ def launch(
         closing(Relay(open_executor(site, places, settings, watcher.note))) as executor,
         _storage(plan, places, site, executor, watcher) as storage,
     ):
-        settings = replace(settings, workers=settings.workers or _room(plan, executor))
+        widest = _widest(plan)
+        executor.require(widest)
+        room = settings.workers or max(1, executor.room // widest)
+        settings = replace(settings, workers=room)
         _check(plan, places, executor)
         if plan.path is not None:
             settle_plan_file(plan.path, folder, update=again.update)
@@ -86,6 +95,7 @@ def launch(
             set_records_aside(folder, STATUSES if again.fresh else ["failed"])
         if plan.search:
             set_stale_aside(plan, places, hashes, watcher.note)
+            set_unmeasured_aside(plan, places, watcher.note)
         queues, rule = _queues(plan, places, storage, watcher.note, hashes), _rule(plan)
         log.planned(settings.workers, _totals(plan, queues, places), rule)
         with Mirror(folder, places, settings, watcher) as mirror:
@@ -105,10 +115,10 @@ def launch(
         return outcome
 
 
-def _room(plan: Plan, executor: Executor) -> int:
-    """How many trainings there is room for, the widest of them counting."""
-    widest = max((task.experiment.train.ranks for task in plan.tasks), default=1)
-    return max(1, executor.room // widest)
+def _widest(plan: Plan) -> int:
+    """The most processes that one of its trainings takes, a search's choices included."""
+    tasks = chain(plan.tasks, *(variants(task, plan.space) for task in plan.tasks))
+    return max((task.experiment.train.ranks for task in tasks), default=1)
 
 
 def _look(folder: Path, log: PlanLog) -> Callable[[], list[Cancel]]:

@@ -59,6 +59,21 @@ def set_stale_aside(
         note(f"videos have changed: {len(stale)} trainings are set aside, to be made again")
 
 
+def set_unmeasured_aside(plan: Plan, places: Places, note: Callable[[str], None]) -> None:
+    """Trials that ended before the search asked for what it asks for now: it may meet them again."""
+    wanted = set(plan.search.measured) if plan.search else set()
+    unmeasured = [
+        record
+        for record in (load_all(places.runs, plan.name) if wanted else [])
+        if record.stage == "search" and record.status == "done" and wanted - record.cost.keys()
+    ]
+    for record in unmeasured:
+        set_aside(folder_of(places.runs, plan.name, record.key))
+    if unmeasured:
+        names = ", ".join(sorted(wanted))
+        note(f"{names}: not measured in {len(unmeasured)} trials, which are set aside")
+
+
 def videos_of(plan: Plan, task: Task, places: Places, hashes: Mapping[str, str]) -> str | None:
     """The hash of what the trials of a task are trained on.
 

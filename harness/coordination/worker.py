@@ -54,9 +54,11 @@ def train(
         channel("halt", {"reason": str(error)})
         return 0
     except Exception as error:  # an outcome of this cell, kept with its traceback
-        if not rank.alone and misses_another(error):
-            return 1
         try:
+            if not rank.alone and misses_another(error):
+                if not (folder / "error.txt").is_file():  # better than nothing, if nobody says why
+                    write_atomic(folder / "error.txt", traceback.format_exc().encode())
+                return 1
             write_atomic(folder / "error.txt", traceback.format_exc().encode())
             died = {"event": "died", "reason": reason_of(error)}
             append_line(

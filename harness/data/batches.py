@@ -19,6 +19,16 @@ from harness.data.views import Views
 from harness.errors import UserError
 
 
+def require_shares(videos: int, ranks: int, *, training: bool) -> None:
+    """UserError if some rank had none, or in training one, which is too few to normalise by."""
+    least = 2 if training else 1
+    if ranks > 1 and videos < least * ranks:
+        raise UserError(
+            f"train.parallel: {videos} videos to {'train' if training else 'test'} on are too few "
+            f"for {ranks} ranks, which need {'two' if training else 'one'} each"
+        )
+
+
 @dataclass(eq=False, repr=False)
 class Batches:
     """An iterable of dictionaries of arrays, one iteration being one epoch.
@@ -39,7 +49,7 @@ class Batches:
     `views`. Clips that the cache has quarantined are left out: `missing` counts them.
 
     Raises UserError if the crop does not fit into every video, or if there is none and the videos
-    differ in size; if there are less than two videos for each rank.
+    differ in size; if there are too few videos for the ranks.
     """
 
     cache: Cache
@@ -70,11 +80,7 @@ class Batches:
         self.missing = len(self.clips) - len(kept)
         self.epoch = 0
         self.size = sample_size(self.cache, self.ids, self.spec.crop)
-        if self.ranks > 1 and len(self.ids) < 2 * self.ranks:
-            raise UserError(
-                f"train.parallel: {len(self.ids)} videos are too few for {self.ranks} ranks, which "
-                "need two each"
-            )
+        require_shares(len(self.ids), self.ranks, training=self.training)
 
     def set_epoch(self, epoch: int) -> None:
         """The epoch that the next iteration draws for."""

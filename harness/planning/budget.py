@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.errors import UserError
+from harness.parallel import ranks_of
 from harness.results.record import Record
 
 Event = Mapping[str, Any]  # a line of a cell's log
@@ -77,7 +78,7 @@ def use_of(record: Record, log: Sequence[Event] = ()) -> Use:
     return Use(
         epochs=max(1, trained),
         seconds=max(record.seconds, _seconds(log), least),
-        devices=int(record.env.get("devices", 1)),
+        devices=ranks_of(record.config.get("train", {}).get("parallel")),  # in a failed one's, too,
     )
 
 

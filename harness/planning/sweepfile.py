@@ -74,8 +74,14 @@ class Search:
     @property
     def measures(self) -> bool:
         """Whether an objective or a constraint is a cost that must be measured."""
+        return bool(self.measured)
+
+    @property
+    def measured(self) -> list[str]:
+        """Those costs, as a record names them."""
         names = [*(goal.metric for goal in self.goals), *self.constraints]
-        return any(name.removeprefix("cost/") in MEASURED for name in names)
+        costs = [name.removeprefix("cost/") for name in names]
+        return [name for name in costs if name in MEASURED]
 
     @property
     def limit(self) -> Budget:

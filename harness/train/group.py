@@ -4,18 +4,29 @@ On a GPU, tensors of the network travel by NCCL and what is said here by Gloo, s
 waits for the GPU (not run on one yet).
 """
 
+import multiprocessing
+import os
+import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from pytorch_lightning.plugins.environments import ClusterEnvironment
 
-from harness.train.channel import GO, Verdict
+from harness.train.channel import GO, StoppedError, Verdict
 from harness.train.rank import Rank
 
 T = TypeVar("T")
+SECONDS_BETWEEN_LOOKS = 0.05
+LONGEST_WAIT = timedelta(
+    days=1
+)  # as in a shell that was suspended; one who dies is noticed at once
 
 
 @contextmanager
@@ -24,17 +35,47 @@ def met(rank: Rank, device: str) -> Iterator[None]:
     if rank.alone:
         yield
         return
+    _all_have_come(rank)
+    _stay_on_this_machine()
     on_gpu = device in ("gpu", "cuda", "auto") and torch.cuda.is_available()
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
         init_method=f"file://{rank.meeting}",
         rank=rank.number,
         world_size=rank.count,
+        timeout=LONGEST_WAIT,
     )
     try:
         yield
     finally:
         dist.destroy_process_group()
+        if rank.first:  # who made the place may be gone
+            _leave(rank)
+
+
+def _all_have_come(rank: Rank) -> None:
+    """Wait for as long as whoever started the ranks lives, who ends them all if one fails: the
+    first may have to wait for an orphan's lock, and the others for it.
+    """
+    places = [Path(f"{rank.meeting}.{number}") for number in range(rank.count)]
+    places[rank.number].touch()
+    starter = multiprocessing.parent_process()
+    while not all(place.exists() for place in places):
+        if starter is not None and not starter.is_alive():
+            _leave(rank)
+            raise StoppedError
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _leave(rank: Rank) -> None:
+    shutil.rmtree(Path(rank.meeting).parent, ignore_errors=True)
+
+
+def _stay_on_this_machine() -> None:
+    """Gloo would take the address that the machine's name has, which need not be reachable."""
+    loopback = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
+    if loopback:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback[0])
 
 
 def agreed(verdict: Verdict, rank: Rank) -> Verdict:

@@ -34,6 +34,10 @@ class Executor(Protocol):
         """How many trainings have a place at once, where the user does not say how many."""
         ...
 
+    def require(self, ranks: int) -> None:
+        """UserError if a training of so many processes could never begin."""
+        ...
+
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         """Call a function where torch is; its UserError is raised here."""
         ...

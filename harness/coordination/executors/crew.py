@@ -34,8 +34,11 @@ class Crew:
         return [process.sentinel for process in self._at_work.values()]
 
     def kill(self) -> None:
+        """All of them; nobody is left to meet."""
         for process in self._at_work.values():
             process.kill()
+        if self.meeting:
+            shutil.rmtree(Path(self.meeting).parent, ignore_errors=True)
 
     def ended(self, ready: Sequence[object]) -> bool:
         """Whether, with these that have, all ranks have ended."""
@@ -49,11 +52,6 @@ class Crew:
             self.code = failed[0] if failed else 0
             self.kill()
         return not self._at_work
-
-    def close(self) -> None:
-        self.pipe.close()
-        if self.meeting:
-            shutil.rmtree(Path(self.meeting).parent, ignore_errors=True)
 
 
 def ranks(count: int) -> list[Rank]:

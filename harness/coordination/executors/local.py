@@ -56,6 +56,13 @@ class Local:
     def room(self) -> int:
         return len(self._gpus) or max(1, cores() // self.settings.threads)
 
+    def require(self, ranks: int) -> None:
+        count = len(dict.fromkeys(self._gpus))
+        if count and ranks > count:
+            raise UserError(f"--gpus {','.join(self._gpus[:count])}: {too_few(count, ranks)}")
+        if not count and ranks > 1 and self.settings.device != "cpu":
+            self.ask(require_gpus, ranks)
+
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         """Call a function in a fork of the warm server; its UserError is raised here."""
         pipe, process = self._fork("question", answer, question, arguments)
@@ -138,9 +145,31 @@ class Local:
         if not worker.ended(ready):
             return None
         del self._workers[key]
-        worker.close()
+        worker.pipe.close()
         before, self._kills = self._kills, kills_for_memory()
         return End(key, death(worker.code, oom=self._kills > before))
+
+
+def too_few(gpus: int, ranks: int) -> str:
+    """What is said of GPUs that are too few for a training.
+
+    >>> too_few(1, 2)
+    'too few for a training of 2 ranks (train.parallel), each of which needs a GPU: there is 1'
+    """
+    there = "is 1" if gpus == 1 else f"are {gpus}"
+    return (
+        f"too few for a training of {ranks} ranks (train.parallel), each of which needs a GPU: "
+        f"there {there}"
+    )
+
+
+def require_gpus(ranks: int) -> None:
+    """Where torch is; a machine that has none at all trains on its processor, or is refused it."""
+    import torch
+
+    count = torch.cuda.device_count()
+    if 0 < count < ranks:
+        raise UserError(f"GPUs: {too_few(count, ranks)}")
 
 
 def in_environment(

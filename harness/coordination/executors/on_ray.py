@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +73,9 @@ class OnRay(Remote):
     def room(self) -> int:
         return max(1, sum(self._places_on(self._alive[node]) for node in self._nodes()))
 
+    def require(self, ranks: int) -> None:
+        self._nodes_for(ranks)
+
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         task = self._remote(refusal, self._nodes(), num_gpus=0)
         said = ray.get(task.remote(question, arguments, Path.cwd()))
@@ -82,11 +84,9 @@ class OnRay(Remote):
 
     def submit(self, job: Job) -> Task:
         self._survey()
-        nodes = self._nodes()
-        needs: dict[str, Any] = self._needs
-        if job.cell.ranks > 1:  # of more than one GPU Ray gives whole ones
-            needs = {name: ceil(need * job.cell.ranks) for name, need in needs.items()}
-        return Task(self._remote(host, nodes, **needs).remote(job), nodes)
+        ranks = job.cell.ranks
+        nodes = self._nodes_for(ranks)
+        return Task(self._remote(host, nodes, **self._needs_of(ranks)).remote(job), nodes)
 
     def ended(self, handle: Task) -> str | None:
         self._look_around()
@@ -111,6 +111,32 @@ class OnRay(Remote):
             max_retries=0,
             label_selector={"ray.io/node-id": f"in({','.join(sorted(nodes))})"},
         )
+
+    def _needs_of(self, ranks: int) -> dict[str, float]:
+        """Each rank has a GPU of its own, since no two of a training can share one."""
+        cpus, gpus = self._needs["num_cpus"], self._needs["num_gpus"]
+        return {"num_cpus": cpus * ranks, "num_gpus": ranks if gpus and ranks > 1 else gpus}
+
+    def _nodes_for(self, ranks: int) -> frozenset[str]:
+        """Those that are large enough: Ray would wait for ever for another."""
+        needs = self._needs_of(ranks)
+        cpus, gpus = needs["num_cpus"], needs["num_gpus"]
+        there = {node: self._alive[node] for node in self._nodes()}
+        fit = [
+            node
+            for node, has in there.items()
+            if has.get("CPU", 0) >= cpus and has.get("GPU", 0) >= gpus
+        ]
+        if not fit:
+            has = " or ".join(
+                f"{found.get('CPU', 0):g} CPUs and {found.get('GPU', 0):g} GPUs"
+                for found in sorted(there.values(), key=lambda has: -has.get("CPU", 0))[:3]
+            )
+            raise UserError(
+                f"ray: a training of {ranks} ranks (train.parallel) needs a node with {cpus:g} "
+                f"CPUs and {gpus:g} GPUs; there are nodes with {has}"
+            )
+        return frozenset(fit)
 
     def _places_on(self, resources: dict[str, float]) -> int:
         places = resources.get("CPU", 0) // self._needs["num_cpus"]

@@ -14,7 +14,7 @@ import submitit
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from harness.coordination.executors.host import Job, host
-from harness.coordination.executors.local import Local
+from harness.coordination.executors.local import Local, too_few
 from harness.coordination.executors.remote import Remote
 from harness.errors import UserError
 from harness.places import Places
@@ -51,6 +51,11 @@ class OnSlurm(Remote):
     @property
     def room(self) -> int:
         raise UserError("slurm: say how many jobs there may be at once, for example --workers 8")
+
+    def require(self, ranks: int) -> None:
+        gpus = self._parameters.get("gpus_per_node")
+        if ranks > 1 and isinstance(gpus, int) and gpus < ranks:
+            raise UserError(f"--slurm gpus_per_node={gpus}: {too_few(gpus, ranks)}")
 
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         """Here, since a job might wait in the queue for hours."""

@@ -25,6 +25,9 @@ class Relay:
     def room(self) -> int:
         return self._executor.room
 
+    def require(self, ranks: int) -> None:
+        self._executor.require(ranks)
+
     def meanwhile(self, seconds: float) -> None:
         """Let time pass for one who is held up."""
         end = time.monotonic() + seconds
