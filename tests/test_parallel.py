@@ -13,20 +13,22 @@ import torch
 from shapes import TINY, write
 
 from harness.check import check
+from harness.cli.plan import notes
 from harness.config.experiment import load_experiment
 from harness.coordination.executors import crew
 from harness.coordination.executors.contract import End
 from harness.coordination.executors.local import Local
-from harness.coordination.launch import _widest, launch
+from harness.coordination.launch import launch
 from harness.coordination.watchers import Silent
 from harness.coordination.worker import train
 from harness.errors import UserError
 from harness.execute import _loaders
-from harness.files import read_json_lines
+from harness.files import DiskError, read_json_lines
 from harness.models.build import network_of
 from harness.parallel import STRATEGIES
 from harness.places import Places
 from harness.planning.plan import experiment_plan, sweep_plan
+from harness.planning.searched import most_ranks
 from harness.results.store import load
 from harness.settings import Settings
 from harness.source import prepare_source
@@ -257,7 +259,23 @@ def test_a_search_counts_the_ranks_of_its_choices(workspace):
     folder, _ = workspace
     text = "{trials: 2, space: {train.parallel.ranks: {int: [2, 5]}}}"
     file = f"name: s\narms: [tiny.yaml]\nset: {{train.parallel: ddp}}\nsearch: {text}\n"
-    assert _widest(sweep_plan(write(folder, "s.yaml", file))) == 5
+    plan = sweep_plan(write(folder, "s.yaml", file))
+    assert most_ranks(plan.tasks, plan.space) == 5
+    assert notes(plan, [])[-2:] == (
+        "tiny: each training takes 2 processes",
+        "a training of the search takes up to 5 processes",
+    )
+
+
+def test_a_rank_that_finds_the_disk_full_is_missed(workspace, tmp_path, monkeypatch):
+    """The first would wait for one that left as if it had nothing left to do."""
+
+    def execute(*_):
+        raise DiskError("full")
+
+    monkeypatch.setattr("harness.execute.execute", execute)
+    cell, places = cell_in(workspace, tmp_path, "train.parallel=ddp")
+    assert [train(cell, places, HOW, lambda *_: GO, Rank(n, 2, "")) for n in range(2)] == [0, 1]
 
 
 def log_of(cell, places):

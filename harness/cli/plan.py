@@ -101,11 +101,16 @@ def total_of(values: Sequence[float | None]) -> float | None:
 
 def notes(plan: "Plan", rows: Sequence["Row"]) -> tuple[str, ...]:
     """What the table does not say by itself."""
+    from harness.planning.searched import most_ranks
+
     told = [*plan.notes]
     if plan.search is not None:
         told.append(f"each arm on each data set may use {plan.search.limit} in its search")
     ranks = {task.arm: task.experiment.train.ranks for task in plan.tasks}
     told += [f"{arm}: each training takes {n} processes" for arm, n in ranks.items() if n > 1]
+    most = most_ranks(plan.tasks, plan.space)
+    if most > max(ranks.values(), default=1):
+        told.append(f"a training of the search takes up to {most} processes")
     if any(row.seconds for row in rows):
         told.append("time: one training after another, as on the machines of the records")
     if any(row.failed for row in rows):

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -35,7 +34,7 @@ from harness.files import digest, full_disk
 from harness.mirror.watcher import Grid, Mirror
 from harness.places import Places
 from harness.planning.plan import Plan
-from harness.planning.searched import variants
+from harness.planning.searched import most_ranks, variants
 from harness.planning.task import Task
 from harness.results.record import STATUSES, Record
 from harness.results.store import folder_of, record_of
@@ -83,7 +82,7 @@ def launch(
         closing(Relay(open_executor(site, places, settings, watcher.note))) as executor,
         _storage(plan, places, site, executor, watcher) as storage,
     ):
-        widest = _widest(plan)
+        widest = most_ranks(plan.tasks, plan.space)
         executor.require(widest)
         room = settings.workers or max(1, executor.room // widest)
         settings = replace(settings, workers=room)
@@ -113,12 +112,6 @@ def launch(
             if board is not None and not outcome.stopped:
                 mirror.board = partial(board, outcome)
         return outcome
-
-
-def _widest(plan: Plan) -> int:
-    """The most processes that one of its trainings takes, a search's choices included."""
-    tasks = chain(plan.tasks, *(variants(task, plan.space) for task in plan.tasks))
-    return max((task.experiment.train.ranks for task in tasks), default=1)
 
 
 def _look(folder: Path, log: PlanLog) -> Callable[[], list[Cancel]]:

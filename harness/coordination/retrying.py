@@ -60,7 +60,7 @@ def set_stale_aside(
 
 
 def set_unmeasured_aside(plan: Plan, places: Places, note: Callable[[str], None]) -> None:
-    """Trials that ended before the search asked for what it asks for now: it may meet them again."""
+    """Trials that ended before the search asked for a cost: it may propose them again."""
     wanted = set(plan.search.measured) if plan.search else set()
     unmeasured = [
         record

@@ -52,7 +52,7 @@ def train(
         return 0
     except DiskError as error:
         channel("halt", {"reason": str(error)})
-        return 0
+        return 0 if rank.first else 1  # the first would wait for it
     except Exception as error:  # an outcome of this cell, kept with its traceback
         try:
             if not rank.alone and misses_another(error):
@@ -66,7 +66,7 @@ def train(
             )
         except DiskError as full:
             channel("halt", {"reason": str(full)})
-            return 0
+            return 0 if rank.first else 1
         return 1
     return 0
 

@@ -72,6 +72,12 @@ def variants(task: Task, space: Sequence[Dimension]) -> Iterator[Task]:
             yield task.changed([*setting, (dimension.key, value)], dimension.where)
 
 
+def most_ranks(tasks: Sequence[Task], space: Sequence[Dimension]) -> int:
+    """The most processes that one of the trainings takes, those of a search's choices included."""
+    every = itertools.chain(tasks, *(variants(task, space) for task in tasks))
+    return max((task.experiment.train.ranks for task in every), default=1)
+
+
 def require_fair(tasks: Sequence[Task], sweep: Sweep, document: Document, errors: Errors) -> None:
     """Validation clips to choose on, and seeds to confirm on that the choice was not made with."""
     blind = [task.arm for task in tasks if task.experiment.data.val is None]
