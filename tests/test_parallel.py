@@ -232,6 +232,8 @@ def test_a_rank_waits_for_others_as_long_as_its_starter_lives(tmp_path, monkeypa
         pytest.fail("the first has not come")
     assert next(alive, None) is None
     assert not Path(first.meeting).parent.exists()
+    with pytest.raises(StoppedError), met(first, "cpu"):
+        pytest.fail("the second has left")
 
 
 def test_ranks_that_do_not_leave_are_killed_and_leave_nothing(workspace, tmp_path):

@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,9 +23,6 @@ from harness.train.rank import Rank
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LOOKS = 0.05
-LONGEST_WAIT = timedelta(
-    days=1
-)  # as in a shell that was suspended; one who dies is noticed at once
 
 
 @contextmanager
@@ -43,7 +39,6 @@ def met(rank: Rank, device: str) -> Iterator[None]:
         init_method=f"file://{rank.meeting}",
         rank=rank.number,
         world_size=rank.count,
-        timeout=LONGEST_WAIT,
     )
     try:
         yield
@@ -58,7 +53,10 @@ def _all_have_come(rank: Rank) -> None:
     first may have to wait for an orphan's lock, and the others for it.
     """
     places = [Path(f"{rank.meeting}.{number}") for number in range(rank.count)]
-    places[rank.number].touch()
+    try:
+        places[rank.number].touch()
+    except FileNotFoundError:  # another has found that out below, and left
+        raise StoppedError from None
     starter = multiprocessing.parent_process()
     while not all(place.exists() for place in places):
         if starter is not None and not starter.is_alive():
