@@ -14,8 +14,9 @@ from harness.coordination import launch
 from harness.coordination.launch import Again
 from harness.coordination.outcome import record_without_training
 from harness.places import Places
+from harness.planning.entries import parse
 from harness.planning.plan import experiment_plan
-from harness.planning.space import parse, rereads
+from harness.planning.space import rereads
 from harness.results.store import load_all, save
 from harness.source import reading_of
 
