@@ -85,6 +85,9 @@ class Toy:
     def require(self, _ranks: int) -> None:
         """Any number is as good as another."""
 
+    def warm_up(self) -> None:
+        """Toys are there at once."""
+
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         question(*arguments)
 

@@ -1,7 +1,7 @@
 """From a plan to its records: check everything, prepare the data, train what is not there yet."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +33,7 @@ from harness.coordination.worker import check_all
 from harness.files import digest, full_disk
 from harness.mirror.watcher import Grid, Mirror
 from harness.places import Places
+from harness.planning.forecast import forecast
 from harness.planning.plan import Plan
 from harness.planning.searched import most_ranks, variants
 from harness.planning.task import Task
@@ -80,38 +81,49 @@ def launch(
         owned(folder, plan.name),
         log.launched(command),
         closing(Relay(open_executor(site, places, settings, watcher.note))) as executor,
-        _storage(plan, places, site, executor, watcher) as storage,
     ):
-        widest = most_ranks(plan.tasks, plan.space)
-        executor.require(widest)
-        room = settings.workers or max(1, executor.room // widest)
-        settings = replace(settings, workers=room)
-        _check(plan, places, executor)
-        if plan.path is not None:
-            settle_plan_file(plan.path, folder, update=again.update)
-        hashes = _prepare(plan, places, settings, All(watcher, log))
-        if plan.search and (again.failed or again.fresh):  # a fixed plan sets aside what it meets
-            set_records_aside(folder, STATUSES if again.fresh else ["failed"])
-        if plan.search:
-            set_stale_aside(plan, places, hashes, watcher.note)
-            set_unmeasured_aside(plan, places, watcher.note)
-        queues, rule = _queues(plan, places, storage, watcher.note, hashes), _rule(plan)
-        log.planned(settings.workers, _totals(plan, queues, places), rule)
-        with Mirror(folder, places, settings, watcher) as mirror:
-            coordinator = Coordinator(
-                folder,
-                settings.workers,
-                All(watcher, log, mirror, Retention(folder, plan.policy, rule)),
-                executor,
-                _outdated(again, hashes),
-                policy=plan.policy,
-                look=_look(folder, log),
-            )
-            outcome = coordinator.run(queues)
-            log.how = outcome.stopped or "finished"
-            if board is not None and not outcome.stopped:
-                mirror.board = partial(board, outcome)
-        return outcome
+        pending = _pending(plan, places, again)
+        if pending:
+            executor.warm_up()
+        with _storage(plan, places, site, executor, watcher) as storage:
+            settings = replace(settings, workers=_workers(plan, settings, executor))
+            _check(pending, plan, places, executor)
+            if plan.path is not None:
+                settle_plan_file(plan.path, folder, update=again.update)
+            hashes = _prepare(plan, places, settings, All(watcher, log))
+            if plan.search:  # a fixed plan sets aside what it meets
+                if again.failed or again.fresh:
+                    set_records_aside(folder, STATUSES if again.fresh else ["failed"])
+                set_stale_aside(plan, places, hashes, watcher.note)
+                set_unmeasured_aside(plan, places, watcher.note)
+            queues, rule = _queues(plan, places, storage, watcher.note, hashes), _rule(plan)
+            log.planned(settings.workers, _totals(plan, queues, places), rule)
+            with Mirror(folder, places, settings, watcher) as mirror:
+                coordinator = Coordinator(
+                    folder,
+                    settings.workers,
+                    All(watcher, log, mirror, Retention(folder, plan.policy, rule)),
+                    executor,
+                    _outdated(again, hashes),
+                    policy=plan.policy,
+                    look=_look(folder, log),
+                )
+                outcome = coordinator.run(queues)
+                log.how = outcome.stopped or "finished"
+                if board is not None and not outcome.stopped:
+                    mirror.board = partial(board, outcome)
+            return outcome
+
+
+def _workers(plan: Plan, settings: Settings, executor: Executor) -> int:
+    """How many trainings there are at once: as the user says, or as there is room for the widest.
+
+    Raises:
+        UserError: there never is room for the widest.
+    """
+    widest = most_ranks(plan.tasks, plan.space)
+    executor.require(widest)
+    return settings.workers or max(1, executor.room // widest)
 
 
 def _look(folder: Path, log: PlanLog) -> Callable[[], list[Cancel]]:
@@ -184,20 +196,20 @@ def _queues(
     ]
 
 
-def _check(plan: Plan, places: Places, executor: Executor) -> None:
-    """Options and networks of every arm that is still to be trained, found out where torch is."""
-    pending = [task for task in plan.tasks if _has_work(plan, task, places)]
-    if pending:  # of a search its choices, too
-        pending += [choice for task in pending for choice in variants(task, plan.space)]
-        executor.ask(check_all, [(task.experiment, task.document) for task in pending], places)
+def _pending(plan: Plan, places: Places, again: Again) -> list[Task]:
+    """The tasks of which something is still to be trained, as far as can be told beforehand."""
+    return [
+        task
+        for task, row in zip(plan.tasks, forecast(plan, places), strict=True)
+        if row.to_train != 0 or again.fresh or (again.failed and row.failed)
+    ]
 
 
-def _has_work(plan: Plan, task: Task, places: Places) -> bool:
-    if plan.search is not None:
-        return True
-    cells = [task.cell(places, plan.name, s) for s in plan.seeds or task.experiment.seeds]
-    folders = [folder_of(places.runs, plan.name, cell.key) for cell in cells]
-    return not all((folder / "record.json").is_file() for folder in folders)
+def _check(pending: Sequence[Task], plan: Plan, places: Places, executor: Executor) -> None:
+    """Options and networks of tasks, and of a search its choices, found out where torch is."""
+    if pending:
+        tasks = [*pending, *(c for task in pending for c in variants(task, plan.space))]
+        executor.ask(check_all, [(task.experiment, task.document) for task in tasks], places)
 
 
 def _prepare(plan: Plan, places: Places, settings: Settings, watcher: Watcher) -> dict[str, str]:

@@ -38,6 +38,10 @@ class Executor(Protocol):
         """UserError if a training of so many processes could never begin."""
         ...
 
+    def warm_up(self) -> None:
+        """Something will be asked or started soon."""
+        ...
+
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         """Call a function where torch is; its UserError is raised here."""
         ...

@@ -42,12 +42,10 @@ class Local:
     ) -> None:
         self.places, self.settings = places, settings
         methods = multiprocessing.get_all_start_methods()
-        warm = "forkserver" in methods
-        self._context: Any = multiprocessing.get_context("forkserver" if warm else "spawn")
-        if warm:
+        self._warm = "forkserver" in methods
+        self._context: Any = multiprocessing.get_context("forkserver" if self._warm else "spawn")
+        if self._warm:
             self._context.set_forkserver_preload(["harness.execute"])
-            with without_main():  # it imports while others still plan
-                forkserver.ensure_running()
         self._workers: dict[str, Crew] = {}
         self._gpus = list(gpus) * per_gpu  # one after the other first, then each again
         self._kills = kills_for_memory()
@@ -62,6 +60,12 @@ class Local:
             raise UserError(f"--gpus {','.join(self._gpus[:count])}: {too_few(count, ranks)}")
         if not count and ranks > 1 and self.settings.device != "cpu":
             self.ask(require_gpus, ranks)
+
+    def warm_up(self) -> None:
+        """The server imports while others prepare."""
+        if self._warm:
+            with without_main():
+                forkserver.ensure_running()
 
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         """Call a function in a fork of the warm server; its UserError is raised here."""

@@ -39,6 +39,9 @@ class Relay:
             if not heard:  # where nobody is at work there is nothing to wait for
                 time.sleep(max(0.0, min(0.05, end - time.monotonic())))
 
+    def warm_up(self) -> None:
+        self._executor.warm_up()
+
     def ask(self, question: Callable[..., object], *arguments: object) -> None:
         self._executor.ask(question, *arguments)
 

@@ -37,6 +37,9 @@ class Remote(ABC):
     @abstractmethod
     def cancel(self, handle: Any) -> None: ...
 
+    def warm_up(self) -> None:  # noqa: B027 (nothing to do is what there is to do)
+        """Where jobs will run is not known yet."""
+
     def start(self, cell: Cell) -> None:
         if self._pulse is None:
             self._pulse = Pulse(self.places.runs / cell.plan / "pulse")
