@@ -59,8 +59,8 @@ def test_resized_flow_grows_with_the_frame(x, y, height):
     """Closed form: a field of one vector stays one, times the scale of each axis."""
     codes = np.broadcast_to(np.array([x, y], np.int64) + ZERO, (1, 10, 20, 2)).astype(np.uint8)
     found = resize_fields(codes, (height, 30)).astype(int) - ZERO
-    expected = np.clip(np.rint([x * 30 / 20, y * height / 10]), -127, 127)
-    assert (found == expected).all()
+    exact = np.clip([x * 30 / 20, y * height / 10], -127, 127)
+    assert np.abs(found - exact).max() <= 0.5 + 1e-5  # halves may be rounded either way
 
 
 def test_no_motion_stays_none_however_often_it_is_resized():
