@@ -130,7 +130,8 @@ def _trained(
     load_weights(network, weights)
     loaders = _loaders(cell, experiment, source, network, rank)
     if weights is None and not (folder / "last.ckpt").is_file():
-        initialise(network, _loaders(cell, experiment, source, network)["train"])
+        whole = loaders if rank.alone else _loaders(cell, experiment, source, network)
+        initialise(network, whole["train"])
     if not rank.first:  # what is drawn from here on (dropout) is drawn for other samples
         pl.seed_everything(seed_of(cell.seed, rank), workers=True, verbose=False)
     steps = experiment.train.epochs * len(loaders["train"])
