@@ -4,12 +4,11 @@ Options are bound to signatures, files and annotations are looked up, and the ne
 the meta device, where it takes no memory and a tenth of a second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
 
 from harness.bench.counts import example
 from harness.cell import find_weights
@@ -17,11 +16,13 @@ from harness.config.document import Document
 from harness.config.experiment import Experiment
 from harness.config.located import located, notes
 from harness.config.options import check_options
+from harness.config.schema import Component
 from harness.data.batches import require_shares
 from harness.errors import UserError
 from harness.models.build import network_of
 from harness.optim import OPTIMIZERS, SCHEDULES
 from harness.places import Places
+from harness.registry import Registry
 from harness.source import augmentation_of, open_dataset, recipe_of, subsets_of
 from harness.train.module import trains_separately
 from harness.train.weights import fitting_weights
@@ -56,7 +57,9 @@ def check(experiment: Experiment, document: Document, places: Places) -> None:
             network(example(network.modalities, clip.segments, clip.frames, size, META, samples=2))
         trains_separately(network, experiment.train)
     with located(document, "train", "optimizer"):
-        _optimizer(experiment, network)
+        optimizer = _made(OPTIMIZERS, experiment.train.optimizer, [*network.parameters()])
+    with located(document, "train", "schedule"):
+        _made(SCHEDULES, experiment.train.schedule, optimizer, 10)
     if weights is not None:
         with located(document, "train", "init_from"):
             fitting_weights(network, weights)
@@ -79,14 +82,25 @@ def _shared(experiment: Experiment, dataset: Any, document: Document) -> None:
                 require_shares(len(clips), ranks, training=name == "train")
 
 
-def _optimizer(experiment: Experiment, network: nn.Module) -> None:
-    """Build optimiser and schedule; what torch has against their options is the user's error."""
-    optimizer, schedule = experiment.train.optimizer, experiment.train.schedule
+def _made(table: Registry, component: Component, *what: Any) -> Any:
+    """One of it; what torch has against its options is the user's error."""
+    make, options = table[component.name], component.options
     try:
-        built = OPTIMIZERS[optimizer.name](network.parameters(), **optimizer.options)
-        SCHEDULES[schedule.name](built, 10, **schedule.options)
+        return make(*what, **options)
     except ValueError as error:
-        raise UserError(str(error)) from None
+        raise UserError(f"{_at_fault(make, what, options)}{error}") from None
+
+
+def _at_fault(make: Any, what: Sequence[Any], options: dict[str, Any]) -> str:
+    """The option without which nothing is wrong, if it is one alone: "lr: "."""
+    for key in options:
+        others = {name: value for name, value in options.items() if name != key}
+        try:
+            make(*what, **others)
+        except (ValueError, TypeError):  # another is at fault, or it must be given
+            continue
+        return f"{key}: "
+    return ""
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What the user can fix: told in one line, without a traceback, with exit code 2."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -12,7 +13,7 @@ class UserError(Exception):
 
 
 class Errors:
-    """Errors of the user that are told at once, each line once, in the order of finding.
+    """Errors of the user that are told at once, each line once, those of a file in its order.
 
     >>> errors = Errors()
     >>> with errors.collected():
@@ -38,4 +39,20 @@ class Errors:
     def tell(self) -> None:
         """Raise what was collected, if anything was."""
         if self.lines:
-            raise UserError("\n".join(self.lines))
+            raise UserError("\n".join(in_order(self.lines)))
+
+
+def in_order(lines: Sequence[str]) -> list[str]:
+    """Files as they come, those of one by line.
+
+    >>> in_order(["a.yaml:10: x", "b.yaml:3: y", "a.yaml:9: z"])
+    ['a.yaml:9: z', 'a.yaml:10: x', 'b.yaml:3: y']
+    """
+    files: dict[str, int] = {}
+
+    def place(line: str) -> tuple[int, int]:
+        found = re.match(r"(.*?)(?::(\d+))?: ", line)
+        file, number = (found[1], found[2]) if found else (line, None)
+        return files.setdefault(file, len(files)), int(number or 0)
+
+    return sorted(lines, key=place)

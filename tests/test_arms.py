@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.merge import load
+from harness.config.schema import build
 from harness.errors import UserError
 from harness.places import Places
 from harness.planning.plan import experiment_plan, plan_of, sweep_plan
 from harness.planning.space import setting_of
+from harness.report.board import BoardFile
 
 ROOT = Path(__file__).parents[1]
 CONV = ROOT / "experiments/moving_shapes/conv_fusion.yaml"
@@ -110,6 +113,8 @@ confirm: {seeds: [0]}
         "s.yaml:7: model.fusion.name: no fusion named 'cnov'; did you mean 'conv'?",
         "s.yaml:19: model.fusion.name: no fusion named 'maxx'; did you mean 'max'?",
         "s.yaml:22: data.split: expected text, got 1",
+        "s.yaml:11: arms.3.grid.train.epochs: search.space.train.epochs (s.yaml:26) decides",
+        "s.yaml:17: arms.4.grid.model.fusion: search.space.model.fusion.name (s.yaml:27) ",
         "s.yaml:26: search.space.train.epochs.int: the lowest value 2 is not below",
         "s.yaml:27: search.space.model.fusion.name: needs exactly one of choice, int, float",
         "s.yaml:23: search: arm 'z fusion=sum' has no validation clips to choose on; add data.val",
@@ -123,9 +128,9 @@ confirm: {seeds: [0]}
 def test_files_of_arms_are_looked_at_though_the_sweep_itself_is_wrong(tmp_path):
     lines = told(sweep(tmp_path, "arms:\n  - gone.yaml\n  - CONV\nserach: {trials: 3}\n"))
     assert lines == [
+        "s.yaml:3: arms: no such experiment file gone.yaml",
         "s.yaml:5: serach: unknown key; did you mean 'search'? "
         "(allowed: arms, confirm, data, name, policy, search, seeds, set)",
-        "s.yaml:3: arms: no such experiment file gone.yaml",
     ]
 
 
@@ -142,8 +147,64 @@ def test_trainings_that_are_planned_twice_are_told_with_both_arms(tmp_path):
     first, second = str(error.value).splitlines()
     assert first.startswith(f"{path}:4: arms 'conv_fusion' ({path}:3) and 'again' {place}")
     assert f"{path}:5: arms 'conv_fusion' ({path}:3) and 'third train.epochs=10' {place}" in second
-    with pytest.raises(UserError, match="arm 'conv_fusion' on .*: seed 3 is given twice"):
-        experiment_plan(CONV, ["seeds=[3,3]"]).cells(places)
+    with pytest.raises(UserError, match="--set seeds: 3 is given twice"):
+        experiment_plan(CONV, ["seeds=[3,3]"])
+
+
+def test_one_data_set_given_twice_is_told_of_its_entries(tmp_path):
+    """Of every kind of sweep, once for all arms and seeds, however the entries are written."""
+    places = Places(cache=tmp_path / "cache", runs=tmp_path / "runs")
+    text = "arms:\n  - CONV\n  - {base: CONV, name: x, set: {train.epochs: 3}}\n"
+    text += 'data:\n  - {task: bind}\n  - {task: xor}\n  - {split: "01", task: bind}\n'
+    alike = "data.2: the same data set as data.0 (s.yaml:6)"
+    with pytest.raises(UserError) as error:
+        sweep_plan(sweep(tmp_path, text)).cells(places)
+    assert str(error.value).replace(f"{tmp_path}/", "") == (
+        f"s.yaml:8: {alike} on moving_shapes/bind 01; drop one, or change what differs"
+    )
+    search = "set: {data.val: {share: 0.2}}\nsearch: {trials: 3, space: {}}\n"
+    assert told(sweep(tmp_path, text + search)) == [
+        f"s.yaml:8: {alike}; drop one, or change what differs"
+    ]
+
+
+def test_what_an_entry_of_data_is_wrong_in_is_told_with_its_own_line(tmp_path):
+    """And what a mapping sets, wherever it stands: the base has lines for the same keys."""
+    text = "arms:\n  - base: CONV\n    set:\n      train:\n        epochs: 0\n"
+    text += "data:\n  - {task: bind}\n  -\n    task: bind\n    clip:\n      frames: ten\n"
+    assert told(sweep(tmp_path, text)) == [
+        "s.yaml:6: train.epochs: must be at least 1, got 0",
+        "s.yaml:12: data.clip.frames: expected int, got 'ten'",
+    ]
+
+
+def test_one_value_where_a_list_is_expected_is_told_and_looked_at(tmp_path):
+    text = "arms:\n  - base: CONV\n    grid:\n      train.epochs: 0\n      model.fusion: maxx\n"
+    text += "    zip:\n      model.temporal: null\n"
+    lines = told(sweep(tmp_path, text))
+    for line, one in zip(
+        lines,
+        [
+            "s.yaml:5: arms.0.grid.train.epochs: expected a list of values, got 0; write [0]",
+            "s.yaml:5: train.epochs: must be at least 1, got 0",
+            "s.yaml:6: arms.0.grid.model.fusion: expected a list of values, got 'maxx'; write",
+            "s.yaml:6: model.fusion.name: no fusion named 'maxx'; did you mean 'max'?",
+            "s.yaml:8: arms.0.zip.model.temporal: expected a list of values, got None; write [n",
+        ],
+        strict=True,
+    ):
+        assert line.startswith(one)
+
+
+def test_one_value_of_an_ablation_hides_no_other_mistake(tmp_path):
+    path = tmp_path / "s.yaml"
+    replaced = "    train.epochs: 5\n    model.fusion: [sum, maxx]\n"
+    path.write_text(f"extends: {CONV}\nname: a\nseeds: [1, 1]\nablate:\n  replace:\n{replaced}")
+    seeds, one, name = told(path)
+    assert seeds == "s.yaml:3: seeds: 1 is given twice"
+    expected = "expected a list of values, got 5; write [5]"
+    assert one == f"s.yaml:6: ablate.replace.train.epochs: {expected}"
+    assert name.startswith("s.yaml:7: model.fusion.name: no fusion named 'maxx'")
 
 
 SEARCH = """arms: [CONV]
@@ -220,6 +281,15 @@ def test_the_examples_of_the_documentation_mean_what_it_says(tmp_path):
     assert f"3 seeds: {len(fusions.cells(places))} cells" in " ".join(text.split())
 
 
+def test_the_examples_of_tables_are_what_it_says(tmp_path):
+    text = (ROOT / "docs/tables.md").read_text()
+    ablation, board = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(plan_of(example(tmp_path, ablation)).tasks) == 1 + 6
+    assert "a baseline and 6 arms" in text
+    file = build(BoardFile, load(BoardFile, example(tmp_path, board)))
+    assert (file.rows, file.sort) == ("config.model.fusion", "best_first")
+
+
 def example(tmp_path, block):
     path = tmp_path / "example.yaml"
     path.write_text(block.replace("../experiments", str(ROOT / "experiments")))
@@ -244,8 +314,7 @@ def test_what_changes_an_experiment_is_told_where_a_sweep_has_it(tmp_path):
     with pytest.raises(UserError) as error:
         sweep_plan(path, ["data.train=300"])
     assert str(error.value).replace(f"{tmp_path}/", "").splitlines() == [
-        "--set data.train: data.train: a sweep changes all of its arms by "
-        "`--set set.data.train=300`",
+        "--set data.train: a sweep changes all of its arms by `--set set.data.train=300`",
         "s.yaml:3: train.epochs: a sweep changes all of its arms by `set: {train.epochs: 5}`",
         "s.yaml:3: train.optimizer.lr: a sweep changes all of its arms by "
         "`set: {train.optimizer.lr: 1}`",
@@ -264,6 +333,36 @@ def test_two_arms_of_one_name_are_refused_with_both_places(tmp_path):
     twins = "{model.fusion: [{name: conv}, conv]}"
     [line] = told(sweep(tmp_path, f"arms:\n  - {{base: CONV, name: x, grid: {twins}}}\n"))
     assert line.startswith("s.yaml:3: arms: a second arm is named 'x fusion=conv'")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("confirm: {seeds: [1, 2, 1]}", "s.yaml:10: confirm.seeds: 1 is given twice"),
+        ("seeds: [4, 4]", "s.yaml:10: seeds: 4 is given twice"),
+        (
+            "  constraints: {cost/params: {min: 10, max: 9.5}}",
+            "s.yaml:10: search.constraints.cost/params: the least 10 is above the most 9.5",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_all_else(tmp_path, line, message):
+    wrong = SEARCH.replace("sum, conv", "sum, cnov")
+    assert message in told(sweep(tmp_path, f"{wrong}{line}\n"))
+    assert len(told(sweep(tmp_path, f"{wrong}{line}\n"))) == len(told(sweep(tmp_path, wrong))) + 1
+
+
+def test_there_is_nothing_to_confirm_without_a_search(tmp_path):
+    assert told(sweep(tmp_path, "arms: [CONV]\nconfirm: {top_k: 1}\n")) == [
+        "s.yaml:3: confirm: trains the best trials of a search once more, and there is no search"
+    ]
+
+
+def test_more_to_confirm_than_there_are_trials_is_noted(tmp_path):
+    path = sweep(tmp_path, SEARCH + "confirm:\n  top_k: 5\n")
+    assert sweep_plan(path).notes == [
+        f"{path}:11: confirm.top_k: 5 are to be confirmed, but there are 3 trials: all of them are"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -22,17 +22,18 @@ def test_what_can_run_passes(tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("eval.mirror=true", "--set eval.mirror: eval.mirror: a mirrored clip of moving_shapes"),
+        ("eval.mirror=true", "--set eval.mirror: a mirrored clip of moving_shapes"),
         ("data.clip.flip=true", "a mirrored clip of moving_shapes"),
         (
             "data.augment.mix={name: mixup, alpha: 0}",
             "--set data.augment.mix: data.augment.mix.alpha: must be more than 0, got 0.0",
         ),
         ("data.augment.mix={name: mixup, alfa: 1}", "did you mean 'alpha'?"),
-        ("train.optimizer={name: adamw, lr: -1}", "train.optimizer: Invalid learning rate: -1"),
+        ("train.optimizer={name: adamw, lr: -1}", "train.optimizer.lr: Invalid learning rate: -1"),
+        ("train.schedule={name: one_cycle, rise: 2}", "train.schedule: train.schedule.rise: "),
         (
             "model.temporal.backbone={name: tiny2d, width: 10000000000000}",
-            "--set model.temporal.backbone: model.temporal.backbone: too large: Storage size",
+            "--set model.temporal.backbone: too large: Storage size",
         ),
         (
             f"model.spatial.backbone={{name: tiny2d, width: 1{'0' * 30}}}",

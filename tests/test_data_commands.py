@@ -187,7 +187,7 @@ def test_an_experiment_or_a_sweep_names_its_data(here, tmp_path):
     [
         (["list", "moving_shape"], "did you mean 'moving_shapes'?"),
         (["list", "gone.yaml"], "gone.yaml: no such file"),
-        (["list", "tiny.yaml", "--set", "data.resize=2"], "--set data.resize: data.resize: must"),
+        (["list", "tiny.yaml", "--set", "data.resize=2"], "--set data.resize: must"),
         (["list", "tiny.yaml", "--set", "data.tsk=bind"], "did you mean 'task'?"),
         (["list", "moving_shapes", "--set", "resize=2"], "--set resize: data.resize: must be at"),
         (["prepare", "moving_shapes", "--set", "sise=2"], "did you mean 'size'?"),

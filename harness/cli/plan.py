@@ -55,17 +55,21 @@ def command(
 
 
 def build_all(plan: "Plan", places: "Places") -> None:
-    """Check every arm, and every choice of a search, where torch is; all errors at once."""
+    """Check every arm, and every choice of a search, where torch is; all errors in order."""
     from itertools import chain
 
     from harness.coordination.executors import EXECUTORS
     from harness.coordination.worker import check_all
+    from harness.errors import Errors
     from harness.planning.searched import variants
     from harness.settings import Settings
 
     tasks = chain(plan.tasks, *(variants(task, plan.space) for task in plan.tasks))
     local = EXECUTORS["local"](places, Settings())
-    local.ask(check_all, [(task.experiment, task.document) for task in tasks], places)
+    errors = Errors()
+    with errors.collected():
+        local.ask(check_all, [(task.experiment, task.document) for task in tasks], places)
+    errors.tell()
 
 
 def table(plan: "Plan", rows: Sequence["Row"]) -> "Table":

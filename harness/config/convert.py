@@ -92,6 +92,8 @@ def check_bounds(metadata: Any, value: Any) -> None:
     """UserError if a value is refused, or a number in it lies outside the field's bounds."""
     if value == [] and metadata.get("some"):
         raise UserError("needs at least one value, got []")
+    if metadata.get("distinct") and (again := _repeated(value or [])):
+        raise UserError(f"{again[0]!r} is given twice")
     if metadata.get("folder") and not re.fullmatch(r"\w[\w.+-]*", value):
         raise UserError(f"{value!r} cannot name a folder; allowed: letters, digits, _ . + -")
     for key, (holds, words) in BOUNDS.items():
@@ -101,6 +103,10 @@ def check_bounds(metadata: Any, value: Any) -> None:
                 raise UserError(f"must be {words} {bound}, got {item!r}")
     if "check" in metadata:
         metadata["check"](value)
+
+
+def _repeated(values: list[Any]) -> list[Any]:
+    return [value for index, value in enumerate(values) if value in values[:index]]
 
 
 def describe(annotation: Any) -> str:

@@ -5,9 +5,10 @@ to another key. Resolvers that reach outside the document (`${oc.env:...}`) are 
 mean the same everywhere, and a secret must not leak into a record.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ class Document:
             value = value[int(key)] if isinstance(value, list) else value[key]
         return value
 
+    def parts(self, path: Path_) -> dict[Path_, str]:
+        """The origins of what a value is made of, by the way from it."""
+        depth = len(path)
+        inner = [key for key in self.origins if key[:depth] == path != key]
+        return {key[depth:]: self.origins[key] for key in inner}
+
     def has(self, path: Path_) -> bool:
         """Whether there is such a key: options of a component that was replaced are gone."""
         try:
@@ -55,7 +62,14 @@ class Document:
         return True
 
     def error(self, path: Path_, message: str) -> UserError:
-        return UserError(f"{self.where(path)}: {'.'.join(path)}: {message}" if path else message)
+        """The message with its origin and key; a key that a `--set` names is not told twice."""
+        if not path:
+            return UserError(message)
+        where, key = self.where(path), ".".join(path)
+        name = key.removesuffix(".name")
+        named = where.removesuffix(".name").endswith((f" {name}", f".{name}"))
+        told = where if where.startswith("--") and named else f"{where}: {key}"
+        return UserError(f"{told}: {message}")
 
     def error_below(self, path: Path_, message: str) -> UserError:
         """The errors of a section, each at its key if it begins with one: "rank: must be ..."."""
@@ -98,6 +112,14 @@ def dump(tree: dict[str, Any]) -> str:
     return text
 
 
+def inline(value: Any) -> str:
+    """A value as YAML in one line."""
+    text: str = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=inf
+    )
+    return text.strip()
+
+
 def parse_override(
     text: str, *, option: str = "--set", example: str = "train.epochs=5"
 ) -> Document:
@@ -113,12 +135,18 @@ def parse_override(
     return assignment(key, parsed["value"], f"{option} {key}")
 
 
-def assignment(key: str, value: Any, origin: str) -> Document:
-    """A document that sets one dotted key."""
+def assignment(
+    key: str, value: Any, origin: str, parts: Mapping[Path_, str] | None = None
+) -> Document:
+    """A document that sets one dotted key; `parts` of the value may stand on lines of their own."""
     keys = tuple(key.split("."))
+    origins = dict.fromkeys(ways(value, keys), origin)
+    origins |= {(*keys, *path): place for path, place in (parts or {}).items()}
     for name in reversed(keys):
         value = {name: value}
-    return Document(value, origin, {keys: origin})
+    document = Document(value, origin)
+    document.origins = {path: place for path, place in origins.items() if document.has(path)}
+    return document
 
 
 def resolve(document: Document) -> Document:
@@ -161,6 +189,14 @@ def leaves(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
             yield from leaves(below, (*path, str(index)))
     else:
         yield path, value
+
+
+def ways(value: Any, path: Path_) -> Iterator[Path_]:
+    """The way to a value, and to everything in it."""
+    yield path
+    items = enumerate(value) if isinstance(value, list) else ()
+    for key, below in value.items() if isinstance(value, dict) else items:
+        yield from ways(below, (*path, str(key)))
 
 
 def nearby(path: Path) -> str:

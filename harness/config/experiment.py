@@ -25,6 +25,8 @@ from harness.optim import OPTIMIZERS, SCHEDULES
 from harness.parallel import STRATEGIES, ranks_of
 from harness.registry import Registry, hint
 
+SEEDS = {"ge": 0, "some": True, "distinct": True}
+
 
 def one_of(table: Registry, default: str | None = None) -> Any:
     """A field that holds a component of a table."""
@@ -211,7 +213,7 @@ class Experiment:
     model: Model
     train: Train = field(default_factory=Train)
     eval: Eval = field(default_factory=Eval)
-    seeds: list[int] = field(default_factory=lambda: [0], metadata={"ge": 0, "some": True})
+    seeds: list[int] = field(default_factory=lambda: [0], metadata=SEEDS)
     ablate: Ablate | None = None
 
     def __post_init__(self) -> None:

@@ -49,6 +49,8 @@ def _section(section: type, table: Any) -> dict[str, Any]:
 def _field(annotation: Any, spec: Field[Any]) -> dict[str, Any]:
     schema = _type(annotation, spec.metadata.get("table"))
     bounds = {BOUNDS[key]: value for key, value in spec.metadata.items() if key in BOUNDS}
+    if spec.metadata.get("distinct"):
+        schema["uniqueItems"] = True
     target = schema.get("items", schema)
     target.update(bounds)
     return schema

@@ -3,9 +3,9 @@
 A *section* is a dataclass. A *component* is a section with `name` and `options`: in YAML its name
 alone, or a mapping in which every key that is not a field is an option. Field metadata may hold
 `table` (the registry that the name must be in), bounds (`ge`, `gt`, `le`, `lt`), `some` (a list
-with at least one value), `folder` (a text that names a folder), `check` (a function that raises
-UserError for a value that it refuses) and `later` (it came when there were records already: where
-it is null it is left out, so that their keys stand).
+with at least one value), `distinct` (one without repetitions), `folder` (a text that names a
+folder), `check` (a function that raises UserError for a value that it refuses) and `later` (it came
+when there were records already: where it is null it is left out, so that their keys stand).
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from harness.config.convert import check_bounds, convert
-from harness.config.document import Document, Path_
+from harness.config.document import Document, Path_, inline
 from harness.errors import Errors, UserError
 from harness.registry import Registry, hint
 
@@ -108,6 +108,8 @@ class _Reader:
                 return self._list(inner, spec, value, path)
             whole = _with_name(inner, spec, value)
             return self._named(spec, self.section(inner, whole, path), path)
+        if annotation == dict[str, list[Any]] and isinstance(value, dict):
+            value = self._lists(value, path)
         try:
             converted = convert(annotation, value)
             check_bounds(spec.metadata, converted)
@@ -120,6 +122,14 @@ class _Reader:
         if not items and spec.metadata.get("some"):
             self._wrong(path, "needs at least one entry, got []")
         return [self.section(inner, item, (*path, str(i))) for i, item in enumerate(items)]
+
+    def _lists(self, tree: dict[str, Any], path: Path_) -> dict[str, Any]:
+        """Lists of values by key; one value alone is told, and looked at as a list of one."""
+        for key, value in tree.items():
+            if not isinstance(value, list):
+                cure = f"write {inline([value])}"
+                self._wrong((*path, key), f"expected a list of values, got {value!r}; {cure}")
+        return {key: value if isinstance(value, list) else [value] for key, value in tree.items()}
 
     def _named(self, spec: Field[Any], section: Any, path: Path_) -> Any:
         """The section, if it is no component of a name that is in no table."""

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.config.experiment import Experiment
+from harness.config.schema import draft
 from harness.errors import Errors, UserError
-from harness.planning.task import Change, Task, experiment_task
+from harness.planning.task import Task, change_at, experiment_task
 from harness.planning.values import arm_name
 
 BASELINE = "baseline"
@@ -13,17 +15,17 @@ BASELINE = "baseline"
 
 def ablation_tasks(base: Task) -> tuple[list[Task], list[str]]:
     """The baseline and an arm for every value that is not its own; a note for each that is."""
-    ablate = base.experiment.ablate
-    assert ablate is not None
+    errors = Errors()
+    ablate = draft(Experiment, base.document, errors).ablate
+    sound = base.builds(errors)
     tasks = [Task(BASELINE, base.document, base.command, base.where, base.reading)]
-    notes, errors = [], Errors()
-    base.builds(errors)
-    for key, values in ablate.replace.items():
+    notes, replaced = [], ablate.replace if ablate else {}
+    for key, values in replaced.items():
         for index, value in enumerate(values):
-            where = base.document.where(("ablate", "replace", key, str(index)))
-            task = base.laid([Change(key, value, where)], arm=arm_name([(key, value)]))
-            task.where = where
-            if not task.builds(errors):
+            change = change_at(base.document, ("ablate", "replace", key, str(index)), key, value)
+            task = base.laid([change], arm=arm_name([(key, value)]))
+            task.where = where = change.origin
+            if not (task.builds(errors) and sound):
                 continue
             if _without_name(task) != _without_name(base):
                 tasks.append(task)
@@ -36,7 +38,7 @@ def ablation_tasks(base: Task) -> tuple[list[Task], list[str]]:
 def ablated(path: Path, overrides: Sequence[str]) -> Task:
     """The task of an experiment file; UserError if it has nothing to ablate."""
     base = experiment_task(path, overrides)
-    if base.experiment.ablate is None:
+    if base.document.tree.get("ablate") is None:
         raise UserError(f"{path}: has no `ablate:` block; nothing to compare with the baseline")
     return base
 

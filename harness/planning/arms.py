@@ -1,25 +1,31 @@
 """From the arms of a sweep file to tasks: each combination of each arm on each data set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from harness.config.document import Document, Path_, leaves, nearby
 from harness.errors import Errors, UserError
 from harness.planning.grid import Combination, combinations, faults, settings
+from harness.planning.precedence import decided_twice
 from harness.planning.sweepfile import ArmSpec, Sweep
-from harness.planning.task import Change, Task, experiment_task
+from harness.planning.task import Change, Task, change_at, experiment_task
 from harness.planning.values import arm_name, as_yaml
 
 
 def tasks_of(sweep: Sweep, document: Document, folder: Path, errors: Errors) -> list[Task]:
     """The tasks of every arm, base files being relative to `folder`; what is wrong is collected."""
     tasks, named = [], dict[str, Task]()
+    sets = [*_changes(sweep.set, ("set",), document)]
+    entries = {
+        f"data.{index}": change_at(document, ("data", str(index)), "data", entry)
+        for index, entry in enumerate(sweep.data)
+    }
+    later = {f"set.{change.key}": change for change in sets} | entries | _searched(sweep, document)
     for index, spec in enumerate(sweep.arms):
-        for arm in _arm(spec, ("arms", str(index)), document, folder, errors):
+        for arm in _arm(spec, ("arms", str(index)), document, folder, later, errors):
             _require_new(arm, named, errors)
-            changed = arm.laid(_changes(sweep.set, ("set",), document))
-            tasks += _on_data(changed, sweep, document)
+            tasks += _on_data(arm.laid(sets), entries)
     return [task for task in tasks if task.builds(errors) and task.whole]
 
 
@@ -37,12 +43,18 @@ def fragment(where: str) -> Task:
 
 
 def _arm(
-    spec: ArmSpec, path: Path_, document: Document, folder: Path, errors: Errors
+    spec: ArmSpec,
+    path: Path_,
+    document: Document,
+    folder: Path,
+    later: Mapping[str, Change],
+    errors: Errors,
 ) -> Iterator[Task]:
+    """Its combinations; `later`: what is laid over all of them, by where it stands."""
     base = _base(spec, path, document, folder, errors)
     base = base.laid(_changes(spec.set, (*path, "set"), document), arm=spec.name or base.arm)
     wrong = [document.error((*path, *place), message) for place, message in faults(spec)]
-    for error in wrong:
+    for error in [*wrong, *decided_twice(spec, path, base, later, document)]:
         errors.add(error)
     if wrong:
         base = replace(base, whole=False)
@@ -63,7 +75,7 @@ def _base(spec: ArmSpec, path: Path_, document: Document, folder: Path, errors: 
 
 def _combined(base: Task, combination: Combination, path: Path_, document: Document) -> Task:
     changes = [
-        Change(setting.key, setting.value, document.where((*path, *setting.path)))
+        change_at(document, (*path, *setting.path), setting.key, setting.value)
         for setting in combination
     ]
     if not changes:
@@ -73,16 +85,21 @@ def _combined(base: Task, combination: Combination, path: Path_, document: Docum
 
 def _changes(given: dict[str, object], path: Path_, document: Document) -> Iterator[Change]:
     for key, value in given.items():
-        yield Change(key, value, document.where((*path, key)))
+        yield change_at(document, (*path, key), key, value)
 
 
-def _on_data(arm: Task, sweep: Sweep, document: Document) -> list[Task]:
-    if not sweep.data:
+def _searched(sweep: Sweep, document: Document) -> dict[str, Change]:
+    """What a search proposes in every trial, whatever that is, by where it stands."""
+    space = sweep.search.space if sweep.search else {}
+    always = [key for key, one in space.items() if not (isinstance(one, dict) and "when" in one)]
+    places = {key: ("search", "space", key) for key in always}
+    return {".".join(path): change_at(document, path, key, None) for key, path in places.items()}
+
+
+def _on_data(arm: Task, entries: Mapping[str, Change]) -> list[Task]:
+    if not entries:
         return [arm]
-    return [
-        arm.changed([("data", change)], document.where(("data", str(index))))
-        for index, change in enumerate(sweep.data)
-    ]
+    return [replace(arm.laid([change]), entry=name) for name, change in entries.items()]
 
 
 def refuse_settings(document: Document, errors: Errors) -> None:
@@ -90,12 +107,12 @@ def refuse_settings(document: Document, errors: Errors) -> None:
     for key in [key for key in ("data", "model", "train", "eval") if key in document.tree]:
         if key == "data" and not isinstance(document.tree[key], dict):
             continue
-        where, settings_ = document.where((key,)), dict(leaves(document.tree.pop(key), (key,)))
-        for path, value in settings_.items():
+        where = document.where((key,))
+        for path, value in leaves(document.tree.pop(key), (key,)):
             name, text = ".".join(path), as_yaml(value)
             cure = (
                 f"--set set.{name}={text}"
                 if where.startswith("--set")
                 else f"set: {{{name}: {text}}}"
             )
-            errors.add(UserError(f"{where}: {name}: a sweep changes all of its arms by `{cure}`"))
+            errors.add(document.error(path, f"a sweep changes all of its arms by `{cure}`"))

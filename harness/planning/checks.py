@@ -8,7 +8,7 @@ from harness.errors import Errors, UserError
 from harness.planning.asking import Ask, longest, pruner_of, sampler_of
 from harness.planning.metrics import check_metric
 from harness.planning.space import Dimension
-from harness.planning.sweepfile import Search
+from harness.planning.sweepfile import Confirm, Search
 from harness.planning.task import Task
 
 ONE_BUDGET = "needs either trials or budget, for example `trials: 8` or `budget: {epochs: 100}`"
@@ -35,6 +35,20 @@ def check_search(
         errors.add(error)
 
 
+def check_confirm(document: Document, errors: Errors) -> None:
+    """What is confirmed is what a search has found."""
+    if "confirm" in document.tree and document.tree.get("search") is None:
+        told = "trains the best trials of a search once more, and there is no search"
+        errors.add(document.error(("confirm",), told))
+
+
+def unconfirmed(search: Search, confirm: Confirm) -> Iterator[str]:
+    """That a search has fewer trials than are to be confirmed."""
+    trials = search.limit.trials
+    if trials is not None and confirm.top_k > trials:
+        yield f"{confirm.top_k} are to be confirmed, but there are {trials} trials: all of them are"
+
+
 def _given(document: Document, *names: str) -> int:
     """How many of these keys the search has, be they right or wrong."""
     search = document.at(("search",))
@@ -59,6 +73,8 @@ def _of_constraints(search: Search) -> Iterator[tuple[Path_, str]]:
             yield path, f"expected {{max: number}}, {{min: number}} or both, got {bounds!r}"
         elif not all(_number(value) for value in bounds.values()):
             yield path, f"expected numbers, got {bounds!r}"
+        elif len(bounds) == 2 and bounds["min"] > bounds["max"]:
+            yield path, f"the least {bounds['min']} is above the most {bounds['max']}"
 
 
 def _of_metric(path: Path_, name: str) -> Iterator[tuple[Path_, str]]:

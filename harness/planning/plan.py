@@ -14,13 +14,13 @@ from harness.errors import Errors, UserError
 from harness.places import Places
 from harness.planning.ablation import ablated, ablation_tasks
 from harness.planning.arms import refuse_settings, tasks_of
-from harness.planning.checks import check_search
+from harness.planning.checks import check_confirm, check_search, unconfirmed
 from harness.planning.idle import idle_pruner
 from harness.planning.policy import Policy
 from harness.planning.searched import require_distinct, require_fair, space_of
 from harness.planning.space import Dimension
 from harness.planning.sweepfile import Confirm, Search, Sweep
-from harness.planning.task import Task, experiment_task
+from harness.planning.task import Task, experiment_task, twins
 
 
 @dataclass
@@ -112,6 +112,7 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     tasks = tasks_of(sweep, document, path.parent, errors)
     plan = Plan(sweep.name, tasks, sweep.seeds, sweep.search, confirm=sweep.confirm)
     plan.path, plan.policy = path, sweep.policy
+    check_confirm(document, errors)
     if sweep.search:
         plan.space = space_of(sweep.search, tasks, document, errors)
         require_fair(tasks, sweep, document, errors)
@@ -121,6 +122,8 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     if sweep.search:
         for told in idle_pruner(sweep.search, tasks, plan.space):
             plan.notes.append(str(document.error(("search", "pruner"), told)))
+        for told in unconfirmed(sweep.search, sweep.confirm):
+            plan.notes.append(str(document.error(("confirm", "top_k"), told)))
     return plan
 
 
@@ -131,15 +134,6 @@ def _refuse_twins(tasks: Sequence[Task], cells: Sequence[Sequence[Cell]]) -> Non
         for cell in own:
             other, twin = seen.setdefault(cell.key, (task, cell))
             if twin is not cell:
-                errors.add(UserError(_twins(task, other, cell)))
+                place = f" on {cell.dataset} {cell.split}"
+                errors.add(UserError(twins(task, other, "are the same training", place)))
     errors.tell()
-
-
-def _twins(task: Task, other: Task, cell: Cell) -> str:
-    place = f"on {cell.dataset} {cell.split}"
-    if task is other:
-        return f"{task.where}: arm {task.arm!r} {place}: seed {cell.seed} is given twice"
-    return (
-        f"{task.where}: arms {other.arm!r} ({other.where}) and {task.arm!r} are the same training "
-        f"{place}; drop one, or change what differs"
-    )

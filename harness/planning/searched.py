@@ -13,7 +13,7 @@ from harness.planning.arms import fragment
 from harness.planning.entries import parse, unread, wrong_conditions
 from harness.planning.space import Dimension, free_keys, setting_of
 from harness.planning.sweepfile import Search, Sweep
-from harness.planning.task import Task
+from harness.planning.task import Task, twins
 from harness.planning.values import as_yaml
 from harness.registry import hint
 
@@ -102,10 +102,7 @@ def require_distinct(tasks: Sequence[Task], space: Sequence[Dimension], errors: 
             config = {k: v for k, v in plain(task.experiment).items() if k in RESULT}
             twin = seen.setdefault(digest(_fixed(config, free)), task)
             if twin is not task:
-                raise UserError(
-                    f"{task.where}: arms {twin.arm!r} ({twin.where}) and {task.arm!r} differ in "
-                    "nothing but what is searched; drop one, or change what differs"
-                )
+                raise UserError(twins(task, twin, "differ in nothing but what is searched"))
 
 
 def _fixed(tree: Any, free: Collection[str], at: str = "") -> Any:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harness.config.experiment import SEEDS
 from harness.config.schema import Component
 from harness.planning import PRUNERS, SAMPLERS
 from harness.planning.budget import Budget
@@ -93,7 +94,7 @@ class Confirm:
     """The best trials of every arm, trained again with fresh seeds, test split opened."""
 
     top_k: int = field(default=1, metadata={"ge": 1})
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3], metadata={"ge": 0, "some": True})
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3], metadata=SEEDS)
 
 
 @dataclass(kw_only=True)
@@ -107,7 +108,7 @@ class Sweep:
     arms: list[ArmSpec] = field(metadata={"some": True})
     data: list[dict[str, Any]] = field(default_factory=list)
     set: dict[str, Any] = field(default_factory=dict)
-    seeds: list[int] | None = field(default=None, metadata={"ge": 0, "some": True})
+    seeds: list[int] | None = field(default=None, metadata=SEEDS)
     search: Search | None = None
     confirm: Confirm = field(default_factory=Confirm)
     policy: Policy = field(default_factory=Policy)
