@@ -175,7 +175,7 @@ def test_an_experiment_or_a_sweep_names_its_data(here, tmp_path):
     tiny = write(tmp_path, "tiny.yaml", TINY)
     rows = rows_of(here("data", "list", tiny, "--set", "data.train=8", "-f", "json"))
     assert len(rows) == 8 + 16
-    sweep = "name: s\narms: [tiny.yaml, {base: tiny.yaml, set: {train.epochs: 3}}]\n"
+    sweep = "name: s\narms: [tiny.yaml, {base: tiny.yaml, name: b, set: {train.epochs: 3}}]\n"
     sweep += "data: [{task: direction}, {task: bind}]\n"
     both = rows_of(here("data", "list", write(tmp_path, "s.yaml", sweep), "-f", "json"))
     assert {row["dataset"] for row in both} == {"moving_shapes/direction", "moving_shapes/bind"}
