@@ -18,7 +18,7 @@ from harness.planning.ablation import BASELINE
 from harness.planning.plan import Plan, ablation_plan, experiment_plan, sweep_plan
 from harness.planning.policy import changed
 from harness.report.ablation import ablation
-from harness.report.board import Board, BoardFile
+from harness.report.board import Board, read_board
 from harness.report.formats import Table
 from harness.results.record import Record
 from harness.results.store import load_all
@@ -46,12 +46,7 @@ def ablate(path: str | Path, *, set: Sequence[str] = (), **how: Any) -> Table:
 
 def board(path: str | Path, *, set: Sequence[str] = (), places: Places | None = None) -> Board:
     """The leaderboard of a file in leaderboards/."""
-    from harness.config.merge import load
-    from harness.config.schema import build
-    from harness.report.board import board as ranked
-
-    file = build(BoardFile, load(BoardFile, Path(path), set))
-    return ranked(load_all((places or Places()).runs), file)
+    return read_board(Path(path), load_all((places or Places()).runs), set)
 
 
 def records(places: Places | None = None) -> "pd.DataFrame":

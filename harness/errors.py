@@ -29,12 +29,13 @@ class Errors:
         self.lines += [line for line in str(error).splitlines() if line not in self.lines]
 
     @contextmanager
-    def collected(self) -> Iterator[None]:
-        """Keep a UserError, and go on after the block."""
+    def collected(self, key: str = "") -> Iterator[None]:
+        """Keep a UserError, and go on after the block; each of its lines is about the key."""
         try:
             yield
         except UserError as error:
-            self.add(error)
+            about = f"{key}: " if key else ""
+            self.add(UserError("\n".join(about + line for line in str(error).splitlines())))
 
     def tell(self) -> None:
         """Raise what was collected, if anything was."""

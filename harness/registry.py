@@ -109,6 +109,13 @@ class Registry(Mapping[str, Any]):
         except ValueError:  # a name or a call
             return None
 
+    def constant(self, name: str, attribute: str) -> Any:
+        """What a class has set an attribute to: read in the same way; imported where the source
+        does not tell.
+        """
+        written = dict(_constants(_node(self._target(name)[0])))
+        return written[attribute] if attribute in written else getattr(self[name], attribute, None)
+
     def option_names(self, name: str) -> list[str] | None:
         """What options there are, read in the same way; None where only an import can tell."""
         written = _written(self._target(name)[0])
@@ -116,16 +123,30 @@ class Registry(Mapping[str, Any]):
 
 
 @cache
-def _written(target: str) -> dict[str, ast.expr | None] | None:
-    """The keyword-only parameters of a function, or of a class that writes them out, with their
-    defaults, as they stand in the source.
-    """
+def _node(target: str) -> ast.stmt | None:
+    """The function or class as it stands in the source, where there is one."""
     module, _, attribute = target.partition(":")
     spec = find_spec(module)
     if spec is None or not str(spec.origin).endswith(".py"):
         return None
     nodes = ast.parse(Path(str(spec.origin)).read_text(encoding="utf-8")).body
-    node = next((node for node in nodes if getattr(node, "name", "") == attribute), None)
+    return next((node for node in nodes if getattr(node, "name", "") == attribute), None)
+
+
+def _constants(node: ast.stmt | None) -> Iterator[tuple[str, Any]]:
+    """Of a class, what it sets to plain values."""
+    for line in node.body if isinstance(node, ast.ClassDef) else ():
+        if isinstance(line, ast.Assign | ast.AnnAssign) and isinstance(line.value, ast.Constant):
+            targets = line.targets if isinstance(line, ast.Assign) else [line.target]
+            yield from ((ast.unparse(target), line.value.value) for target in targets)
+
+
+@cache
+def _written(target: str) -> dict[str, ast.expr | None] | None:
+    """The keyword-only parameters of a function, or of a class that writes them out, with their
+    defaults, as they stand in the source.
+    """
+    node = _node(target)
     if isinstance(node, ast.ClassDef) and node.decorator_list and not node.bases:
         return _fields(node)
     if isinstance(node, ast.ClassDef):

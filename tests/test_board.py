@@ -9,7 +9,7 @@ from fake_records import AWKWARD, HOSTILE, comparison, record
 from scipy import stats
 
 from harness.errors import UserError
-from harness.report.board import Board, BoardFile, board
+from harness.report.board import Board, BoardFile, board, read_board
 from harness.report.formats import FORMATS
 from harness.results.record import Record
 
@@ -260,7 +260,8 @@ def test_chance_is_carried():
         ({"rank_by": "odd"}, "neither end of 'odd' is known to be better"),
         ({"rows": "config.model.fuson.name"}, "did you mean 'config.model.fusion.name'?"),
         ({"where": {"dataest": "x"}}, "did you mean 'dataset'?"),
-        ({"where": {"split": 1}}, "where: split: 1 leaves no record (there are: 01)"),
+        ({"where": {"split": 1}}, "where.split: 1 leaves no record (there are: 01)"),
+        ({"where": {"stage": "search"}}, "where.stage: 'search': trials of a search are never"),
         ({"where": {"arm": ["x"]}}, "leaves no record (there are: conv)"),
     ],
 )
@@ -269,6 +270,30 @@ def test_what_nobody_answers_is_the_users_error(options, said):
     with pytest.raises(UserError, match=re.escape(said)) as error:
         build(records, **options)
     assert "\n" not in str(error.value)
+
+
+def test_all_that_is_wrong_with_a_file_is_told_at_once_with_its_lines(tmp_path):
+    path = tmp_path / "b.yaml"
+    path.write_text(
+        "name: b\nwhere:\n  split: 1\n  stage: [search]\nrows: config.model.fuson\n"
+        "columns:\n  - test/top1\n  - parms\nrank_by: test/top2\n"
+    )
+    records = [record(metrics={"test/top1": 0.5}), record(stage="search", trial=0)]
+    with pytest.raises(UserError) as error:
+        read_board(path, records)
+    found = [line.partition(";")[0] for line in str(error.value).splitlines()]
+    assert found[:2] == [
+        f"{path}:3: where.split: 1 leaves no record (there are: 01)",
+        f"{path}:4: where.stage: ['search']: trials of a search are never ranked, since they were "
+        "chosen by what they scored (allowed: run, confirm)",
+    ]
+    assert found[2:] == [
+        f"{path}:5: rows: no record has the field 'config.model.fuson'",
+        f"{path}:8: columns.1: no record has the column 'parms'",
+        f"{path}:9: rank_by: no record has the column 'test/top2'",
+    ]
+    path.write_text("name: b\nwhere: {stage: run}\ncolumns: [test/top1, params]\n")
+    assert [row.name for row in read_board(path, records).rows] == [records[0].arm]
 
 
 def test_an_undescribed_number_is_shown_plainly_and_best_at_neither_end():

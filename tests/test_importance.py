@@ -53,6 +53,22 @@ def test_few_trials_are_said_to_be_few(tmp_path):
     assert notes[0] == "tiny, val/top1: 3 trials are done; 4 are needed at least"
 
 
+def test_what_optuna_doubts_is_a_note_and_no_warning(tmp_path):
+    """Of draws that are all one trial it would warn, too: those are what intervals show."""
+    places = places_in(tmp_path)
+    fusions = "    model.fusion.name: {choice: [sum, conv]}\n"
+    sizes = "    model.fusion.kernel_size: {choice: [1, 3], when: {model.fusion.name: conv}}\n"
+    enqueue = "  enqueue: [{model.fusion.name: sum}, {model.fusion.name: sum}]\n"
+    rate = "    train.optimizer.lr: {float: [1e-5, 1e-1], log: true}\n"
+    text = f"  trials: 4\n  sampler: {{name: random, seed: 1}}\n{enqueue}  space:\n"
+    plan, notes = search(tmp_path, text + fusions + sizes + rate), []
+    run(plan, places)
+    rows = importances(plan, places, "ped_anova", 200, notes.append)
+    assert rows
+    assert notes[0] == "tiny, val/top1: 4 trials; a rough guess below 50"
+    assert all(note.startswith("tiny, val/top1: ") for note in notes)
+
+
 def test_the_command_prints_a_table_and_draws(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     weighed(tmp_path, 12)

@@ -218,7 +218,7 @@ def test_stale_trials_are_trained_again(planned, places, tmp_path):
 def test_only_trials_that_a_launch_would_take_up_count(planned, places, tmp_path):
     """None of another seed, another space or another arm, nor what confirmed those."""
     file = write(tmp_path, "looking.yaml", SEARCH.replace("LIMIT", "trials: 5"))
-    for changes in ("seeds=[3]", "search.objective=val/top5", "set={train.batch_size: 8}"):
+    for changes in ("seeds=[3]", "search.objective=val/mean_class", "set={train.batch_size: 8}"):
         other = sweep_plan(file, [changes])
         task = other.tasks[0].changed([("train.optimizer.lr", 1e-3)], "a trial")
         seed = other.search_seed(task)

@@ -33,8 +33,12 @@ def test_what_is_kept_is_the_file_and_its_arms(launched):
 def test_another_sweep_or_arm_is_refused_until_the_user_says_so(
     toy_here, tmp_path, launched, file, old, new, difference
 ):
-    before = launched.read_text()
+    before, note = launched.read_text(), "a launch is refused without --update"
+    assert note not in toy_here("plan", "pair.yaml").stdout
     edit(tmp_path / file, old, new)
+    assert (
+        f"no longer the plan that runs in runs/pair: {note}" in toy_here("plan", "pair.yaml").stdout
+    )
     done = toy_here("sweep", "pair.yaml")
     assert done.returncode == 2
     assert difference in done.stderr

@@ -26,8 +26,10 @@ def test_where_none_matches_the_table_says_how_many_there_are(records):
     assert FORMATS["json"](table) == "[]\n"
 
 
-def test_without_conditions_an_empty_table_is_all_there_is():
-    assert records_table([]).notes == ()
+def test_without_any_the_table_says_so():
+    table = records_table([])
+    assert FORMATS["md"](table) == "no run is recorded here yet\n"
+    assert FORMATS["csv"](table).startswith("key,plan,")
 
 
 def test_a_field_that_nobody_has_is_an_error():

@@ -37,6 +37,14 @@ def test_options_are_the_keyword_only_parameters():
     assert table.revision("adamw") == 3
 
 
+def test_a_constant_is_read_without_an_import_where_the_source_has_it(monkeypatch):
+    table = Registry("fusion", sum="harness.fusion.sum:Sum", other="http.client:HTTPConnection")
+    assert table.constant("other", "LEVEL") is None
+    assert table.constant("other", "default_port") == 80  # written as another constant's name
+    monkeypatch.setattr(registry, "import_module", None)
+    assert (table.constant("sum", "LEVEL"), table.constant("other", "auto_open")) == ("map", 1)
+
+
 def test_installed_packages_add_entries_but_never_replace_one(monkeypatch):
     points = [
         EntryPoint("mine", "math:sqrt@2", "harness.operation"),

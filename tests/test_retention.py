@@ -49,7 +49,12 @@ def test_each_arm_keeps_the_checkpoints_of_its_best(toy_here, tmp_path):
     best = {key for cells in by_arm(tmp_path / "runs").values() for key in cells[:2]}
     assert kept(tmp_path / "runs") == best
     assert len(load_all(tmp_path / "runs")) == 8
-    # A second launch with a stricter rule applies it as soon as a cell ends.
+    # Launched again, with nothing to train: what a kill left beyond the rule goes.
+    [worst, *_] = {record.key for record in load_all(tmp_path / "runs")} - best
+    (tmp_path / "runs/pair" / worst / "last.ckpt").write_bytes(bytes(1000))
+    assert "0 trained now" in toy_here(*words, executor=Saves, measure=seeded).stderr
+    assert kept(tmp_path / "runs") == best
+    # So does what a stricter rule leaves no room for.
     toy_here(*words[:3], "seeds=[4]", "--policy", "keep={best: 1}", executor=Saves, measure=seeded)
     assert kept(tmp_path / "runs") == {c[0] for c in by_arm(tmp_path / "runs").values()}
 

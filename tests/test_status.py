@@ -45,6 +45,32 @@ def test_a_plan_that_ended_is_counted_by_arm(toy_here, tmp_path):
     assert "- pair: finished: 4 of 4 cells, best by val/top1" in told
 
 
+def test_without_a_value_to_compare_by_none_is_named(toy_here):
+    toy_here("sweep", "pair.yaml", measure=lambda *_: {"test/top1": 0.5})
+    told = toy_here("status", "pair", "--format", "md").stdout
+    assert told.splitlines()[-1] == "- pair: finished: 4 of 4 cells"
+    assert "best" not in told
+
+
+def test_why_a_plan_stopped_is_a_line_of_its_own(toy_here):
+    done = toy_here("sweep", "search.yaml", measure=lambda *_: {"train/loss": 0.5})
+    told = toy_here("status", "--format", "md").stdout.splitlines()[-2:]
+    why = done.stderr.splitlines()[-1].removeprefix("harness: ")
+    assert "'val/top1' was not measured" in why
+    assert told == ["- search: stopped: 0 of 7 cells", f"- search: stopped by: {why}"]
+
+
+def test_where_there_is_nothing_a_line_says_what_there_is_not(toy_here):
+    for words, told in {
+        ("runs",): "no run is recorded here yet",
+        ("status",): "no plan was launched here yet",
+        ("status", "--cells"): "no cell is at work",
+        ("gc",): "there is nothing to remove",
+    }.items():
+        assert toy_here(*words).stdout == f"{told}\n"
+        assert toy_here(*words, "--format", "json").stdout == "[]\n"
+
+
 class Watched(Unasked):
     """Looks at the status when the third cell starts."""
 
@@ -177,8 +203,11 @@ def test_failed_cells_of_a_class_are_retried_and_others_are_not(toy_here, tmp_pa
     assert done.stdout.count(",good,") == 2
     assert "2 set aside; to train them again: harness sweep pair.yaml" in done.stderr
     assert [row["waiting"] for row in rows(toy_here)] == [2, 0]
+    told = toy_here("status", "--format", "md").stdout
+    assert "- pair: to be launched again: 2 of 4 cells" in told
     assert "2 done, 2 failed, 2 trained now" in toy_here("sweep", "pair.yaml").stderr
     assert "none matches" in toy_here("retry", "pair", "--failed", "--where", "seed=9").stderr
+    assert {row["state"] for row in rows(toy_here)} == {"finished"}
     assert len(list(tmp_path.glob("runs/pair/*.old-1/record.json"))) == 2
 
 

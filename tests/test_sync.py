@@ -45,7 +45,8 @@ def test_it_writes_what_is_missing_and_the_second_time_nothing(here, plan):
     left(plan, "k2", epochs=0, status="failed", reason="killed by signal 9")
     said = here("sync", "--dry-run").stderr
     assert "left: would write k1" in said
-    assert said.splitlines()[-2:-1] == ["left: 2 to write, 0 to send"]
+    later = "3 to send later: not logged in to W&B; `wandb login`, then `harness sync`"
+    assert said.splitlines()[-1] == f"left: 2 to write, {later}"
     assert not list(plan.rglob("*.wandb"))
     done = here("sync")
     assert done.returncode == 0
@@ -54,7 +55,7 @@ def test_it_writes_what_is_missing_and_the_second_time_nothing(here, plan):
     assert one_each(plan) == {"k1", "k2", "overview"}
     before = {path: path.stat().st_mtime_ns for path in plan.rglob("*.wandb")}
     assert "left: 0 written, 0 sent" in here("sync", "left").stderr
-    assert "would" not in here("sync", "--dry-run").stderr
+    assert here("sync", "--dry-run").stderr == f"left: 0 to write, {later}\n"
     assert {path: path.stat().st_mtime_ns for path in plan.rglob("*.wandb")} == before
 
 
@@ -94,6 +95,11 @@ def test_it_sends_what_was_never_sent_and_only_that(here, plan, monkeypatch):
     with served() as server:
         log_in(server, monkeypatch)
         left(plan, "k2")
+        told = here("sync", "--dry-run").stderr
+        assert {f"left: would send {name}" for name in ("k1", "k2", "its overview")} < {
+            *told.splitlines()
+        }
+        assert "left: 1 to write, 3 to send\n" in told
         assert "left: 1 written, 3 sent" in here("sync").stderr
         assert [step["epoch"] for step in server.history("left-k2")] == [1, 2, 3]
         assert server.summary("left-k1")["val/top1"] == 0.9

@@ -17,15 +17,13 @@ def command(
     Example: `harness board leaderboards/demo.yaml --format md -o board.md`
     """
     from harness.cli.output import check_format, emit
-    from harness.config.merge import load
-    from harness.config.schema import build
     from harness.files import write_atomic
-    from harness.report.board import BoardFile, board
+    from harness.report.board import read_board
     from harness.report.page import page
     from harness.results.store import load_all
 
     check_format(format)
-    built = board(load_all(runs), build(BoardFile, load(BoardFile, file, set_ or [])))
+    built = read_board(file, load_all(runs), set_ or [])
     path = file.parent / "out" / f"{built.file.name}.html"
     write_atomic(path, page(built).encode())
     emit(built.table(), format, output)

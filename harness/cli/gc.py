@@ -50,7 +50,8 @@ def command(
         ColumnSpec(key="path", title="path"),
         ColumnSpec(key="bytes", title="size", show=size),
     )
-    emit(Table("", columns, [vars(garbage) for garbage in found]), format, None)
+    notes = () if found else ("there is nothing to remove",)
+    emit(Table("", columns, [vars(garbage) for garbage in found], notes), format, None)
     total = size(sum(garbage.bytes for garbage in found))
     print(f"{total} {'would go' if dry_run else 'removed'}", file=sys.stderr)
     for name in busy:

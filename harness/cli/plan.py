@@ -1,6 +1,7 @@
 """`harness plan`: what a file stands for, what of it is there, and what the rest will take."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,7 +52,21 @@ def command(
     rows = forecast(plan, places)
     if deep:
         build_all(plan, places)
-    emit(table(plan, rows), format, output)
+    shown = table(plan, rows)
+    emit(replace(shown, notes=(*shown.notes, *changes(plan, places))), format, output)
+
+
+def changes(plan: "Plan", places: "Places") -> list[str]:
+    """That a launch would be refused, if the files are not those that were first launched."""
+    from harness.coordination.planfile import has_changed
+
+    folder = places.runs / plan.name
+    if plan.path is None or not has_changed(plan.path, folder):
+        return []
+    return [
+        f"no longer the plan that runs in {folder}: a launch is refused without --update, and "
+        "tells the difference"
+    ]
 
 
 def build_all(plan: "Plan", places: "Places") -> None:

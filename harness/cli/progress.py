@@ -19,7 +19,8 @@ PROGRESS = ("epoch", "epochs", "step", "steps")
 def arms_table(plans: Sequence["PlanStatus"]) -> Table:
     """Each arm of each plan on each data set; the plans themselves in lines below."""
     columns = [ColumnSpec(key=key, title=key) for key in SHOWN]
-    columns += [ColumnSpec(key="best", title="best", show=_best)]
+    ranked = any(arm.best is not None for plan in plans for arm in plan.arms)
+    columns += [ColumnSpec(key="best", title="best", show=_best, hidden=not ranked)]
     columns += [ColumnSpec(key="failures", title="failures")]
     columns += [ColumnSpec(key=key, title=key, hidden=True) for key in HIDDEN]
     rows = [_arm(plan, arm) for plan in plans for arm in plan.arms]
@@ -65,13 +66,20 @@ def _lines(plan: "PlanStatus") -> list[str]:
     facts += [f"{plan.per_hour:.3g} an hour"] if plan.working and plan.per_hour else []
     if plan.seconds_left is not None:
         facts.append(f"about {duration(plan.seconds_left)} left")
-    facts.append(f"best by {plan.metric}")
-    return [f"{plan.name}: {_state(plan)}: {', '.join(facts)}", *map(_cell, plan.running)]
+    if any(arm.best is not None for arm in plan.arms):
+        facts.append(f"best by {plan.metric}")
+    told = [f"{plan.name}: {_state(plan)}: {', '.join(facts)}", *map(_cell, plan.running)]
+    return [*told, f"{plan.name}: stopped by: {plan.state}"] if _is_reason(plan) else told
+
+
+def _is_reason(plan: "PlanStatus") -> bool:
+    """Whether it was left for what an error says, which is a sentence."""
+    return ": " in plan.state
 
 
 def _state(plan: "PlanStatus") -> str:
     if not plan.working:
-        return plan.state
+        return "stopped" if _is_reason(plan) else plan.state
     who = f"pid {plan.launch['pid']} on {plan.launch['host']}"
     quiet = f", silent for {duration(plan.silence)}" if plan.silence > 60 else ""
     return f"working ({who}{quiet})"

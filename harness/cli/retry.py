@@ -27,7 +27,7 @@ def command(
     """
     from harness.cli.output import check_format, emit
     from harness.coordination.lock import folder_of_plan, owned
-    from harness.coordination.planlog import last_command
+    from harness.coordination.planlog import PlanLog, last_command
     from harness.coordination.retrying import set_records_aside
     from harness.errors import UserError
     from harness.report.records import records_table
@@ -40,6 +40,8 @@ def command(
     folder = folder_of_plan(runs, plan)
     with owned(folder, plan):
         records = set_records_aside(folder, statuses, o.conditions(where, "reason=oom"))
+        if records:
+            PlanLog(folder).write("aside", cells=len(records))
     if not records:
         print(f"{plan}: no record to set aside: none matches", file=sys.stderr)
         return

@@ -30,7 +30,7 @@ def command(
     Example: `harness sync demo --dry-run`
     """
     from harness.cli.launching import say
-    from harness.mirror.mode import logged_in, media_of, wandb_mode
+    from harness.mirror.mode import media_of, wandb_mode
     from harness.mirror.sync import plans_of, session_of
 
     places, asked = o.places(data, cache, runs), media_of(media)
@@ -40,30 +40,36 @@ def command(
             if session is None:
                 say(f"{plan.name}: left alone; it is at work and mirrors its own runs")
             elif dry_run:
-                _announce(session, online)
+                _announce(session, later="" if online else _cure())
             else:
                 well &= _bring_up_to_date(session, online)
-    if not online:
-        cure = "unset WANDB_MODE" if logged_in() else "not logged in to W&B; `wandb login`"
-        say(f"nothing was sent: {cure}, then `harness sync` again")
+    if not online and not dry_run:
+        say(f"nothing was sent: {_cure()}, then `harness sync` again")
     if not well:
         raise typer.Exit(1)
 
 
-def _announce(session: "Session", online: bool) -> None:
+def _cure() -> str:
+    from harness.mirror.mode import logged_in
+
+    return "unset WANDB_MODE" if logged_in() else "not logged in to W&B; `wandb login`"
+
+
+def _announce(session: "Session", later: str) -> None:
+    """What would be done, and what would be sent if it were not for `later`."""
     from harness.cli.launching import say
     from harness.mirror.sync import to_send, to_write
 
-    missing = to_write(session)
-    waiting = [folder for folder in to_send(session.plan) if folder not in missing]
-    for folder in missing:
-        say(f"{session.plan.name}: would write {folder.name}")
-    sent = [*missing, *waiting] if online else []
-    for folder in sent:
-        say(f"{session.plan.name}: would send {folder.name}")
-    if not session.has_overview():
-        say(f"{session.plan.name}: would write its overview")
-    say(f"{session.plan.name}: {len(missing)} to write, {len(sent)} to send")
+    plan, missing = session.plan, to_write(session)
+    overview = [] if session.has_overview() else [plan]
+    sent = list(dict.fromkeys([*missing, *to_send(plan), *overview]))
+    names = {folder: "its overview" if folder == plan else folder.name for folder in sent}
+    for folder in [*missing, *overview]:
+        say(f"{plan.name}: would write {names[folder]}")
+    for folder in [] if later else sent:
+        say(f"{plan.name}: would send {names[folder]}")
+    said = f"{len(missing)} to write, {len(sent)} to send"
+    say(f"{plan.name}: {said}{f' later: {later}, then `harness sync`' if later else ''}")
 
 
 def _bring_up_to_date(session: "Session", online: bool) -> bool:

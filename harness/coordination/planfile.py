@@ -19,10 +19,8 @@ from harness.planning.sweepfile import Sweep
 
 def settle_plan_file(path: Path, folder: Path, *, update: bool) -> None:
     """Keep what the plan's files say; UserError with the difference if something else is kept."""
-    kept, now = folder / "plan.yaml", dump(documents(path))
-    before = kept.read_text(encoding="utf-8") if kept.is_file() else None
-    if before not in (None, now) and not update:
-        assert before is not None
+    kept, before, now = folder / "plan.yaml", _kept(folder), dump(documents(path))
+    if before is not None and before != now and not update:
         names = (f"{kept} (as first launched)", f"{path} (now)")
         lines = unified_diff(before.splitlines(), now.splitlines(), *names, lineterm="", n=1)
         raise UserError(
@@ -33,6 +31,16 @@ def settle_plan_file(path: Path, folder: Path, *, update: bool) -> None:
         )
     if before != now:
         write_atomic(kept, now.encode())
+
+
+def has_changed(path: Path, folder: Path) -> bool:
+    """Whether the plan's files say something else than what is kept, so that it is refused."""
+    return _kept(folder) not in (None, dump(documents(path)))
+
+
+def _kept(folder: Path) -> str | None:
+    file = folder / "plan.yaml"
+    return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
 def documents(path: Path) -> dict[str, Any]:

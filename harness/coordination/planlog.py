@@ -6,6 +6,7 @@
     started    a cell, and how many epochs it takes
     ended      a cell's key and the status of its record
     left       how the coordinator left: finished, stopped, or an error's first line
+    aside      by `harness retry`, which then has the lock: how many records it has set aside
 
 Each line has `at`, the seconds since the launch by a clock that nobody can set back. Beside it,
 alive.json is written anew every few seconds: the steps of the cells at work.
@@ -108,12 +109,9 @@ def last_run(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same of the last coordinator that had a plan to run; those before it were refused."""
     launch = last_launch(lines)
     before = lines[: len(lines) - len(launch)]
-    refused = launch and launch[-1]["event"] == "left" and not _has_plan(launch)
+    events = {line["event"] for line in launch}
+    refused = "left" in events and "planned" not in events
     return (last_run(before) or launch) if refused else launch
-
-
-def _has_plan(launch: Sequence[dict[str, Any]]) -> bool:
-    return any(line["event"] == "planned" for line in launch)
 
 
 def last_command(folder: Path) -> str:

@@ -111,6 +111,7 @@ class Retention:
         self.folder, self.policy, self.rule = folder, policy, rule
         self._acts = rule.best is not None or policy.bytes is not None
         self._kept = rule.kept(folder) if self._acts else []
+        self._remove(rule.surplus(self._kept))  # what a kill or a laxer rule left
         self._next_sum = 0.0
 
     def preparing(self, _done: int, _total: int, _what: str) -> None:

@@ -58,7 +58,10 @@ class ArmStatus:
 
 @dataclass
 class PlanStatus:
-    """One plan. `state`: working, finished, or how it was left; `per_hour`: since the launch."""
+    """One plan. `per_hour`: since the launch.
+
+    `state`: working, finished, to be launched again (after a retry), or how it was left.
+    """
 
     name: str
     state: str
@@ -104,7 +107,7 @@ class Statuses:
         records = [self._record(path) for path in record_files(folder.parent, folder.name)]
         return PlanStatus(
             name=name,
-            state="working" if working else _how(launch),
+            state="working" if working else _how(lines, launch),
             launch=launch[0] if launch else {},
             metric=rule.metric,
             arms=_arms(planned.get("arms", []), records, running, rule),
@@ -177,9 +180,11 @@ def _steps(heard: Mapping[str, int], epoch: int, epochs: int) -> Mapping[str, in
     return heard if epoch <= done <= epoch + 1 else {}
 
 
-def _how(launch: Sequence[Mapping[str, Any]]) -> str:
+def _how(lines: Sequence[Mapping[str, Any]], launch: Sequence[Mapping[str, Any]]) -> str:
     if not launch:
         return "never launched"
+    if lines[-1]["event"] == "aside":
+        return "to be launched again"
     left = _last(launch, "left")
     return str(left["how"]) if left else "gone without a word (killed?)"
 

@@ -7,6 +7,7 @@ from harness.config.document import Document, Path_
 from harness.errors import Errors, UserError
 from harness.planning.asking import Ask, longest, pruner_of, sampler_of
 from harness.planning.metrics import check_metric
+from harness.planning.reported import require_reported
 from harness.planning.space import Dimension
 from harness.planning.sweepfile import Confirm, Search
 from harness.planning.task import Task
@@ -25,6 +26,7 @@ def check_search(
     """Of objectives, constraints, budget, sampler and pruner, whatever else is wrong."""
     for path, message in [*_of_objectives(search), *_of_constraints(search)]:
         errors.add(document.error(("search", *path), message))
+    require_reported(goes_by(search), tasks, space, document, errors)
     if search.pruner.name != "none":
         for message in _of_pruning(search):
             errors.add(document.error(("search", "pruner"), message))
@@ -53,6 +55,16 @@ def _given(document: Document, *names: str) -> int:
     """How many of these keys the search has, be they right or wrong."""
     search = document.at(("search",))
     return sum(search.get(name) is not None for name in names) if isinstance(search, dict) else 1
+
+
+def goes_by(search: Search) -> dict[str, Path_]:
+    """The metrics that decide in a search, and where each is asked for."""
+    found: dict[str, Path_] = {name: ("search", "constraints", name) for name in search.constraints}
+    if not search.objectives:
+        found[search.objective] = ("search", "objective")
+    for index, goal in enumerate(search.objectives):
+        found[goal.metric] = ("search", "objectives", str(index), "metric")
+    return found
 
 
 def _of_objectives(search: Search) -> Iterator[tuple[Path_, str]]:

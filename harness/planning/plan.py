@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.cell import Cell
-from harness.config.document import read
+from harness.config.document import Document, Path_, read
 from harness.config.experiment import Experiment
 from harness.config.located import located
 from harness.config.merge import load
@@ -14,9 +14,10 @@ from harness.errors import Errors, UserError
 from harness.places import Places
 from harness.planning.ablation import ablated, ablation_tasks
 from harness.planning.arms import refuse_settings, tasks_of
-from harness.planning.checks import check_confirm, check_search, unconfirmed
+from harness.planning.checks import check_confirm, check_search, goes_by, unconfirmed
 from harness.planning.idle import idle_pruner
 from harness.planning.policy import Policy
+from harness.planning.reported import require_classes
 from harness.planning.searched import require_distinct, require_fair, space_of
 from harness.planning.space import Dimension
 from harness.planning.sweepfile import Confirm, Search, Sweep
@@ -27,6 +28,7 @@ from harness.planning.task import Task, experiment_task, twins
 class Plan:
     """What a file stands for; with a search, Optuna decides the cells as it goes.
 
+    `goes_by`: the metrics that decide, and where each is asked for: "file:line: key".
     `notes`: what the file asks for and the plan leaves out, a line each.
     """
 
@@ -37,6 +39,7 @@ class Plan:
     space: list[Dimension] = field(default_factory=list)
     confirm: Confirm = field(default_factory=Confirm)
     metric: str = "test/top1"  # whose differences an ablation shows
+    goes_by: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     path: Path | None = None  # of a sweep or an ablation, which must not change under way
     policy: Policy = field(default_factory=Policy)
@@ -62,9 +65,12 @@ class Plan:
         """
         errors, found = Errors(), list[list[Cell]]()
         for task in self.tasks:
-            with errors.collected(), located(task.document, "data"):
-                seeds = [self.search_seed(task)] if self.search else self.seeds_of(task)
-                found.append([task.cell(places, self.name, seed) for seed in seeds])
+            with errors.collected():
+                with located(task.document, "data"):
+                    seeds = [self.search_seed(task)] if self.search else self.seeds_of(task)
+                    found.append([task.cell(places, self.name, seed) for seed in seeds])
+                    dataset = task.reading.opened(task.experiment.data, places).dataset
+                require_classes(self.goes_by, dataset)
         errors.tell()
         _refuse_twins(self.tasks, found)
         return found
@@ -99,8 +105,9 @@ def ablation_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     base = ablated(path, overrides)
     tasks, notes = ablation_tasks(base)
     assert base.experiment.ablate is not None
-    plan = Plan(base.experiment.name, tasks, metric=base.experiment.ablate.metric, notes=notes)
-    plan.path = path
+    metric = base.experiment.ablate.metric
+    plan = Plan(base.experiment.name, tasks, metric=metric, notes=notes)
+    plan.path, plan.goes_by = path, {metric: _place(base.document, ("ablate", "metric"))}
     return plan
 
 
@@ -120,11 +127,17 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
         check_search(sweep.search, plan.space, tasks, document, errors)
     errors.tell()
     if sweep.search:
+        asked = goes_by(sweep.search).items()
+        plan.goes_by = {metric: _place(document, path) for metric, path in asked}
         for told in idle_pruner(sweep.search, tasks, plan.space):
             plan.notes.append(str(document.error(("search", "pruner"), told)))
         for told in unconfirmed(sweep.search, sweep.confirm):
             plan.notes.append(str(document.error(("confirm", "top_k"), told)))
     return plan
+
+
+def _place(document: Document, path: Path_) -> str:
+    return f"{document.where(path)}: {'.'.join(path)}"
 
 
 def _refuse_twins(tasks: Sequence[Task], cells: Sequence[Sequence[Cell]]) -> None:

@@ -34,7 +34,7 @@ def ablation(records: Sequence[Record], baseline_arm: str, *, metric: str = "tes
     if baseline_arm not in arms:
         raise UserError(f"no record of the baseline {baseline_arm!r}; {hint(baseline_arm, arms)}")
     arms.remove(baseline_arm)
-    quantities = expand([metric], kept)
+    quantities = expand(metric.removeprefix("cost/"), kept)
     rows = []
     for arm in (baseline_arm, *arms):
         row: dict[str, Value] = {"arm": arm}

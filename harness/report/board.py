@@ -8,13 +8,17 @@ listed with it.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import UserError
+from harness.config.located import located
+from harness.config.merge import load
+from harness.config.schema import build
+from harness.errors import Errors, UserError
 from harness.report.columns import Quantity, chances, expand
 from harness.report.formats import MISSING, ColumnSpec, Table, Value
 from harness.report.rows import Row, in_order, make_row, marked, ranked
-from harness.report.selection import account, check_field, name_rows, select
+from harness.report.selection import account, check_field, name_rows, rankable, select
 from harness.results.record import Record
 
 NOTE = (
@@ -107,16 +111,27 @@ class Board:
 def board(records: Sequence[Record], file: BoardFile) -> Board:
     """Rank records as the board file says.
 
-    Raises UserError for a field, column or filter that no record answers, and for records of
-    different protocols on one data set and split.
+    Raises UserError with a line for each field, column and filter that no record answers, or for
+    records of different protocols on one data set and split; lines begin with the key.
     """
-    kept, stale = select(records, file.where, file.rows)
-    check_field(file.rows, kept)
+    errors, columns, ranked_by = Errors(), list[Quantity](), list[Quantity]()
+    kept, stale = rankable(records), 0
+    with errors.collected():
+        kept, stale = select(records, file.where, file.rows)
+    with errors.collected("rows"):
+        check_field(file.rows, kept or records)
+    for index, name in enumerate(file.columns):
+        with errors.collected(f"columns.{index}"):
+            columns += expand(name, kept)
+    with errors.collected("rank_by"):
+        ranked_by = expand(file.rank_by, kept)
+    better = ranked_by[0].kind.better if ranked_by else None
+    if ranked_by and better is None:
+        told = f"neither end of {file.rank_by!r} is known to be better"
+        errors.add(UserError(f"rank_by: {told}"))
+    errors.tell()
+    assert better is not None
     done = [r for r in kept if r.status == "done"]
-    columns, ranked_by = expand(file.columns, kept), expand([file.rank_by], kept)
-    better = ranked_by[0].kind.better
-    if better is None:
-        raise UserError(f"rank_by: neither end of {file.rank_by!r} is known to be better")
     scored = [q for q in ranked_by if any(q.of(r) is not None for r in done)]
     names = name_rows(kept, file.rows)
     rows = [
@@ -135,6 +150,14 @@ def board(records: Sequence[Record], file: BoardFile) -> Board:
         provenance=_provenance(done),
         chance=chances(done),
     )
+
+
+def read_board(path: Path, records: Sequence[Record], overrides: Sequence[str] = ()) -> Board:
+    """The board of a file in leaderboards/; what is wrong with it, with the lines."""
+    document = load(BoardFile, path, overrides)
+    file = build(BoardFile, document)
+    with located(document):
+        return board(records, file)
 
 
 def _provenance(records: Sequence[Record]) -> dict[str, dict[str, int]]:

@@ -146,29 +146,23 @@ class Quantity:
         )
 
 
-def expand(names: Iterable[str], records: Sequence[Record]) -> list[Quantity]:
-    """Columns by name: a metric gives one per data set and split, by first appearance.
+def expand(name: str, records: Sequence[Record]) -> list[Quantity]:
+    """The columns of a name: a metric gives one per data set and split, by first appearance.
 
     Raises UserError for a name that no finished run has, as long as one finished.
     """
     done = [r for r in records if r.status == "done"]
-    metrics = {name for r in done for name in r.metrics} - {CHANCE}
-    costs = {name for r in done for name in r.cost}
-    places = list(dict.fromkeys((r.dataset, r.split) for r in records))
-    quantities = []
-    for name in names:
-        if name in costs or (name in COLUMNS and name not in metrics):
-            quantities.append(Quantity(name=name, kind=COLUMNS.get(name) or _unknown(name)))
-        elif name in metrics or not done:
-            kind = _metric(name)
-            quantities += [
-                Quantity(name=name, kind=kind, dataset=dataset, split=split)
-                for dataset, split in places
-            ]
-        else:
-            allowed = sorted(metrics | costs)
-            raise UserError(f"no record has the column {name!r}; {hint(name, allowed)}")
-    return quantities
+    metrics = {metric for r in done for metric in r.metrics} - {CHANCE}
+    costs = {cost for r in done for cost in r.cost}
+    if name in costs or (name in COLUMNS and name not in metrics):
+        return [Quantity(name=name, kind=COLUMNS.get(name) or _unknown(name))]
+    if done and name not in metrics:
+        allowed = sorted(metrics | costs)
+        raise UserError(f"no record has the column {name!r}; {hint(name, allowed)}")
+    return [
+        Quantity(name=name, kind=_metric(name), dataset=dataset, split=split)
+        for dataset, split in dict.fromkeys((r.dataset, r.split) for r in records)
+    ]
 
 
 def _metric(name: str) -> Column:

@@ -86,6 +86,11 @@ class Table:
         return tuple(column for column in self.columns if not column.hidden)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to say but notes."""
+        return not self.rows and bool(self.notes)
+
+    @property
     def keys(self) -> list[str]:
         return [key for column in self.columns for key in column.keys]
 
@@ -101,7 +106,12 @@ class Table:
 
 
 def markdown(table: Table) -> str:
-    """A GitHub table with padded columns: the best in bold, what is tied with it after a ≈."""
+    """A GitHub table with padded columns: the best in bold, what is tied with it after a ≈.
+
+    Of one without rows, the notes, which say what there is not.
+    """
+    if table.is_empty:
+        return "".join(f"{_escaped(note)}\n" for note in table.notes)
     header = [_escaped(column.heading) for column in table.shown]
     body = [
         [_markdown_cell(column, row) for column in table.shown]
@@ -139,8 +149,10 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 }
 
 
-def terminal(table: Table) -> Grid:
+def terminal(table: Table) -> Grid | Text:
     """The same table for a rich console; names are text, never markup or control codes."""
+    if table.is_empty:
+        return Text(_visible("\n".join(table.notes)))
     grid = Grid(box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
     grid.title = Text(_visible(table.title), style="bold") if table.title else None
     for column in table.shown:

@@ -47,7 +47,8 @@ def records_table(records: Sequence[Record], conditions: Mapping[str, str] | Non
         | {"seconds": record.seconds, "reason": record.reason}
         for record in kept
     ]
-    notes = () if kept else unmatched("run", conditions or {}, len(records))
+    told = unmatched("run", conditions or {}, len(records)) or ("no run is recorded here yet",)
+    notes = () if kept else told
     return Table("", (*columns, *measured, *tail), rows, notes)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import Errors, UserError
 from harness.results.record import Record
 
 RANKED = ("run", "confirm")
@@ -54,25 +54,41 @@ def select(
 
     `where` maps a field to the value it must have, or to a list of them; `rows` is the field that
     tells rows apart.
-    Raises UserError for a field nobody has, a filter that leaves nothing, and mixed protocols.
+    Raises UserError with a line for each field nobody has and each filter that leaves nothing, or
+    for mixed protocols.
     """
-    kept = [r for r in records if r.stage in RANKED]
+    kept, errors = rankable(records), Errors()
     if not kept:
         raise UserError(
             f"none of {len(records)} records is of the stage {' or '.join(RANKED)}: nothing to rank"
         )
     for name, wanted in (where or {}).items():
-        check_field(name, kept)
-        values = wanted if isinstance(wanted, list) else [wanted]
-        found = list(dict.fromkeys(str(read(r, name)) for r in kept))
-        kept = [r for r in kept if read(r, name) in values]
-        if not kept:
-            raise UserError(
-                f"where: {name}: {wanted!r} leaves no record (there are: {', '.join(found)})"
-            )
+        with errors.collected(f"where.{name}"):
+            kept = _having(name, wanted, kept)
+    errors.tell()
     latest = _latest(_of_one_setting(kept, rows), rows)
     _check_protocol(latest)
     return latest, len(kept) - len(latest)
+
+
+def rankable(records: Sequence[Record]) -> list[Record]:
+    return [r for r in records if r.stage in RANKED]
+
+
+def _having(name: str, wanted: Any, records: Sequence[Record]) -> list[Record]:
+    """The records whose field has the value, or one of them; UserError if there is none."""
+    check_field(name, records)
+    values = wanted if isinstance(wanted, list) else [wanted]
+    if name == "stage" and "search" in values:
+        raise UserError(
+            f"{wanted!r}: trials of a search are never ranked, since they were chosen by what they "
+            f"scored (allowed: {', '.join(RANKED)})"
+        )
+    kept = [r for r in records if read(r, name) in values]
+    if not kept:
+        found = ", ".join(dict.fromkeys(str(read(r, name)) for r in records))
+        raise UserError(f"{wanted!r} leaves no record (there are: {found})")
+    return kept
 
 
 def name_rows(records: Sequence[Record], rows: str) -> list[str]:

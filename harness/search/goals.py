@@ -50,7 +50,9 @@ def logged(goal: Objective, metrics: Values) -> float:
 
 
 def _missing(metric: str, there: Sequence[str]) -> UserError:
+    validated = any(name.startswith("val/") for name in there)
+    cure = "; validation metrics need validation clips: data.val: {share: 0.2}"
     return UserError(
-        f"search: {metric!r} was not measured; {hint(metric, list(there))}; validation metrics "
-        "need validation clips: data.val: {share: 0.2}"
+        f"search: {metric!r} was not measured; {hint(metric, list(there))}"
+        f"{cure if metric.startswith('val/') and not validated else ''}"
     )

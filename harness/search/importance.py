@@ -5,7 +5,8 @@ itself. Intervals are percentiles over trials drawn again with replacement: they
 figure hangs on the trials that happened to be made, not how far a search explored.
 """
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,23 @@ def importances(
                 continue
             if evaluator == "ped_anova" and len(trials) < ENOUGH:
                 note(f"{name}: {len(trials)} trials; a rough guess below {ENOUGH}")
-            found += _weighed(task, places, goal, trials, judge, resamples)
+            shares, doubts = _shares(trials, goal, judge)
+            for doubt in doubts:
+                note(f"{name}: {doubt}")
+            dataset = f"{task.given(places).dataset}/{task.experiment.data.split}"
+            found += [
+                Importance(
+                    arm=task.arm,
+                    dataset=dataset,
+                    objective=goal.metric,
+                    parameter=parameter,
+                    importance=shares[parameter],
+                    low=low,
+                    high=high,
+                    trials=len(trials),
+                )
+                for parameter, low, high in _spread(shares, trials, goal, judge, resamples)
+            ]
     return found
 
 
@@ -105,48 +122,36 @@ def _done(plan: Plan, task: Task, places: Places, goal: Objective) -> list[Froze
     return trials
 
 
-def _weighed(
-    task: Task,
-    places: Places,
-    goal: Objective,
+def _spread(
+    shares: Mapping[str, float],
     trials: Sequence[FrozenTrial],
+    goal: Objective,
     judge: BaseImportanceEvaluator,
     resamples: int,
-) -> list[Importance]:
-    """The most important parameter first."""
+) -> Iterator[tuple[str, float, float]]:
+    """The interval of each parameter's share, the most important parameter first."""
     draw = np.random.default_rng(0)
-    shares = _shares(trials, goal, judge)
     drawn = [
-        _shares([trials[i] for i in draw.integers(len(trials), size=len(trials))], goal, judge)
+        _shares([trials[i] for i in draw.integers(len(trials), size=len(trials))], goal, judge)[0]
         for _ in range(resamples)
     ]
-    dataset = task.cell(places, "", 0).dataset
-    rows = []
-    for name, share in sorted(shares.items(), key=lambda item: (-item[1], item[0])):
+    for name in sorted(shares, key=lambda name: (-shares[name], name)):
         low, high = np.percentile([again.get(name, 0.0) for again in drawn], [2.5, 97.5])
-        rows.append(
-            Importance(
-                arm=task.arm,
-                dataset=f"{dataset}/{task.experiment.data.split}",
-                objective=goal.metric,
-                parameter=name,
-                importance=share,
-                low=float(low),
-                high=float(high),
-                trials=len(trials),
-            )
-        )
-    return rows
+        yield name, float(low), float(high)
 
 
 def _shares(
     trials: Sequence[FrozenTrial], goal: Objective, judge: BaseImportanceEvaluator
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[str]]:
+    """By parameter, and what Optuna warns of: too few trials of a kind, say."""
     study = optuna.create_study(direction=goal.direction)
     study.add_trials(trials)
-    try:
-        return optuna.importance.get_param_importances(study, evaluator=judge)
-    except RuntimeError as error:
-        if "zero total variance" not in str(error):
-            raise
-        return {}  # all trials are equally good to fANOVA: no parameter mattered
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            shares = optuna.importance.get_param_importances(study, evaluator=judge)
+        except RuntimeError as error:
+            if "zero total variance" not in str(error):
+                raise
+            shares = {}  # all trials are equally good to fANOVA: no parameter mattered
+    return shares, [str(warning.message) for warning in warned]

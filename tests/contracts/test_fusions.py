@@ -27,6 +27,7 @@ def logits(values=(3, 5)):
 @pytest.mark.parametrize("name", FUSIONS)
 def test_its_level_is_one_of_two(name):
     assert name in SCORES + MAPS
+    assert FUSIONS.constant(name, "LEVEL") == FUSIONS[name].LEVEL
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
