@@ -52,7 +52,7 @@ def require_classes(goes_by: Mapping[str, str], dataset: Any) -> None:
     errors, classes = Errors(), len(dataset.classes)
     for metric, where in goes_by.items():
         if metric.endswith("/top5") and classes < FEWEST_CLASSES:
-            told = f"{metric!r} is measured of more than five classes; {dataset.title} has"
+            told = f"{metric!r} needs more than five classes; {dataset.title} has"
             errors.add(UserError(f"{where}: {told} {classes}"))
     errors.tell()
 
