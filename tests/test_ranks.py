@@ -66,7 +66,7 @@ def joined(batches):
         ("train.parallel=dpp", "no strategy named 'dpp'; did you mean 'ddp'?"),
         ("train.parallel={name: ddp, ranks: 1}", "ranks: must be at least 2, got 1"),
         ("train.parallel={name: ddp, rank: 3}", "no such option; did you mean 'ranks'?"),
-        ("train.parallel={name: ddp, ranks: two}", "parallel: ranks: expected int, got 'two'"),
+        ("train.parallel={name: ddp, ranks: two}", "ranks: expected int, got 'two'"),
         ("train.parallel={name: fsdp, ranks: 7}", "12 samples are less than two for each of 7"),
         (
             "train={batch_size: 40, parallel: {name: ddp, ranks: 17}}",
