@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from left_cells import cell
+from processes import who_holds
 from searches import Notes
 
 from harness.mirror.watcher import Mirror
@@ -41,15 +42,8 @@ def fill(file: Path) -> None:
 
 def mirrors_of(plan: Path) -> list[int]:
     """The processes that hold the lock of the plan's mirror."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [fd.readlink() for fd in (process / "fd").iterdir()]
-        except OSError:  # it has ended, or is somebody else's
-            continue
-        if (plan / ".mirror.lock").resolve() in links:
-            found.append(int(process.name))
-    return found
+    lock = (plan / ".mirror.lock").resolve()
+    return who_holds(lambda link: link == lock)
 
 
 def services_of(pid: int) -> list[int]:

@@ -2,19 +2,25 @@
 
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
 def workers_of(runs: Path) -> list[int]:
     """The processes that hold the lock file of a cell in this folder, and no others."""
     runs = runs.resolve()
+    return who_holds(lambda link: link.name == ".lock" and link.is_relative_to(runs))
+
+
+def who_holds(what: Callable[[Path], bool]) -> list[int]:
+    """The processes that have such a file open."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             links = [fd.readlink() for fd in (process / "fd").iterdir()]
         except OSError:  # it has ended, or is somebody else's
             continue
-        if any(link.name == ".lock" and link.is_relative_to(runs) for link in links):
+        if any(map(what, links)):
             found.append(int(process.name))
     return found
 

@@ -172,12 +172,10 @@ class Train:
     parallel: Component | None = field(default=None, metadata={"table": STRATEGIES, "later": True})
 
     def __post_init__(self) -> None:
-        """Counted on before its options are bound, which takes torch."""
-        try:
-            self.ranks  # noqa: B018
-        except (TypeError, ValueError):
-            given = self.parallel.options.get("ranks") if self.parallel else None
-            raise UserError(f"parallel: ranks: expected int, got {given!r}") from None
+        """Ranks are counted on before options are bound, which takes torch."""
+        given = self.parallel.options.get("ranks") if self.parallel else None
+        if not isinstance(given, int | None):
+            raise UserError(f"parallel: ranks: expected int, got {given!r}")
 
     @property
     def ranks(self) -> int:
