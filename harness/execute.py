@@ -18,6 +18,7 @@ from harness.cell import Cell, find_weights
 from harness.config.experiment import Experiment
 from harness.data.views import Views
 from harness.files import append_line, read_json_lines
+from harness.memory import keep_freed_memory
 from harness.models.build import network_of
 from harness.models.two_stream import TwoStream
 from harness.places import Places
@@ -75,6 +76,7 @@ def _train(
 ) -> Record | None:
     """Data, network, training, scores, cost: everything that the record says."""
     started, clock = datetime.now(UTC), perf_counter()
+    keep_freed_memory()
     torch.set_num_threads(settings.threads)
     cv2.setNumThreads(settings.threads)
     experiment = cell.experiment()

@@ -81,10 +81,12 @@ def launch(
         owned(folder, plan.name),
         log.launched(command),
         closing(Relay(open_executor(site, places, settings, watcher.note))) as executor,
+        Mirror(folder, places, settings, watcher) as mirror,
     ):
         pending = _pending(plan, places, again)
         if pending:
             executor.warm_up()
+            mirror.warm_up()
         with _storage(plan, places, site, executor, watcher) as storage:
             settings = replace(settings, workers=_workers(plan, settings, executor))
             _check(pending, plan, places, executor)
@@ -98,20 +100,19 @@ def launch(
                 set_unmeasured_aside(plan, places, watcher.note)
             queues, rule = _queues(plan, places, storage, watcher.note, hashes), _rule(plan)
             log.planned(settings.workers, _totals(plan, queues, places), rule)
-            with Mirror(folder, places, settings, watcher) as mirror:
-                coordinator = Coordinator(
-                    folder,
-                    settings.workers,
-                    All(watcher, log, mirror, Retention(folder, plan.policy, rule)),
-                    executor,
-                    _outdated(again, hashes),
-                    policy=plan.policy,
-                    look=_look(folder, log),
-                )
-                outcome = coordinator.run(queues)
-                log.how = outcome.stopped or "finished"
-                if board is not None and not outcome.stopped:
-                    mirror.board = partial(board, outcome)
+            coordinator = Coordinator(
+                folder,
+                settings.workers,
+                All(watcher, log, mirror, Retention(folder, plan.policy, rule)),
+                executor,
+                _outdated(again, hashes),
+                policy=plan.policy,
+                look=_look(folder, log),
+            )
+            outcome = coordinator.run(queues)
+            log.how = outcome.stopped or "finished"
+            if board is not None and not outcome.stopped:
+                mirror.board = partial(board, outcome)
             return outcome
 
 

@@ -34,7 +34,7 @@ PROGRAM = (
 
 
 class Mirror:
-    """One plan's mirror; its process is started by the first cell that W&B has not.
+    """One plan's mirror; its process is started by the first cell that W&B has not, or beforehand.
 
     `show` is the display: it is told notes, and how far the mirror is when it is waited for.
     """
@@ -51,6 +51,7 @@ class Mirror:
             "patience": PATIENCE,
         }
         self._process: Any = None
+        self._idle = True  # nobody has told it which plan
         self._to: Any = None  # its ends of the pipes
         self._from: Any = None
         self._lines = b""  # that the process has not taken
@@ -63,15 +64,21 @@ class Mirror:
     def __exit__(self, *_: object) -> None:
         """Have everything written that is still missing, and the overview if there is a board."""
         overdue = self.board is not None and not (self.plan / NAME).is_file()
-        if self._process is None and (self.mode == "disabled" or not overdue):
+        if self._idle and (self.mode == "disabled" or not overdue):
+            self._let_go()
             return
         self._send({"close": self._overview()})
-        if self._process is None:  # it could not be started
+        if self._idle:  # it could not be started
             return
         why = self._wait()
         missing = len(list(without_marker(self.plan)))
         if why and missing:
             self.show.note(missing_line(why, missing, self.plan.name))
+
+    def warm_up(self) -> None:
+        """Its process imports while others prepare, instead of beside trainings."""
+        if self.mode != "disabled":
+            self._start()
 
     def preparing(self, done: int, total: int, what: str) -> None: ...
 
@@ -100,14 +107,10 @@ class Mirror:
         return {"columns": columns, "rows": rows}
 
     def _send(self, message: dict[str, Any]) -> None:
-        if self._process is None:
-            try:
-                self._process = self._start()
-            except OSError as error:  # the trainings are what matters
-                self.mode = "disabled"
-                missing = len(list(without_marker(self.plan)))
-                self.show.note(missing_line(f"no mirror: {error}", missing, self.plan.name))
+        if self._idle:
+            if not self._start():
                 return
+            self._idle = False
             self._put(self._orders)
         if len(self._lines) < KEPT or "close" in message:
             self._put(message)
@@ -117,7 +120,18 @@ class Mirror:
     def _put(self, message: dict[str, Any]) -> None:
         self._lines += json.dumps(message).encode() + b"\n"
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self) -> bool:
+        """Whether its process is there, now or already; trainings matter more than it does."""
+        if self._process is None and self.mode != "disabled":
+            try:
+                self._process = self._process_of_its_own()
+            except OSError as error:
+                self.mode = "disabled"
+                missing = len(list(without_marker(self.plan)))
+                self.show.note(missing_line(f"no mirror: {error}", missing, self.plan.name))
+        return self._process is not None
+
+    def _process_of_its_own(self) -> "subprocess.Popen[bytes]":
         """In a session of its own: Ctrl-C is for trainings, and what is trained is mirrored."""
         with (self.plan / "mirror.log").open("ab") as log:
             process = subprocess.Popen(
@@ -132,6 +146,14 @@ class Mirror:
         for end in (self._to, self._from):
             os.set_blocking(end.fileno(), False)
         return process
+
+    def _let_go(self) -> None:
+        """End a process that was never told anything."""
+        if self._process is not None:
+            self._to.close()
+            self._from.close()
+            self._process.kill()
+            self._process.wait()
 
     def _push(self) -> None:
         try:

@@ -45,7 +45,7 @@ class Local:
         self._warm = "forkserver" in methods
         self._context: Any = multiprocessing.get_context("forkserver" if self._warm else "spawn")
         if self._warm:
-            self._context.set_forkserver_preload(["harness.execute"])
+            self._context.set_forkserver_preload(["harness.coordination.executors.warm"])
         self._workers: dict[str, Crew] = {}
         self._gpus = list(gpus) * per_gpu  # one after the other first, then each again
         self._kills = kills_for_memory()
