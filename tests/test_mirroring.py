@@ -11,6 +11,7 @@ from mirrors import eventually, fill, mirrors_of, opened, services_of, tell
 from searches import Notes
 from shapes import TINY, write
 
+from harness.cell import Cell
 from harness.coordination.launch import launch
 from harness.mirror import watcher
 from harness.mirror.marker import marker_of
@@ -170,13 +171,15 @@ def test_a_full_disk_is_told_and_what_it_cut_short_is_written_again(small_disk):
 
 def test_a_mirror_that_is_killed_costs_nobody_anything(folder, places):
     class Kills(Notes):
-        def started(self, _cell):
+        def started(self, cell):
             """The second cell: the first has been passed on to the mirror."""
-            if (places.runs / "tiny" / "mirror.log").exists() and not killed:
+            cells.append(cell)
+            if len(cells) == 2:
                 eventually(lambda: mirrors_of(places.runs / "tiny"))
                 killed.extend(mirrors_of(places.runs / "tiny"))
                 os.kill(killed[0], signal.SIGKILL)
 
+    cells: list[Cell] = []
     killed: list[int] = []
     plan = experiment_plan(folder / "tiny.yaml", ["seeds=[0,1,2]", "train.epochs=1"])
     display = Kills()
