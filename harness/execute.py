@@ -18,7 +18,7 @@ from harness.cell import Cell, find_weights
 from harness.config.experiment import Experiment
 from harness.data.views import Views
 from harness.files import append_line, read_json_lines
-from harness.memory import keep_freed_memory
+from harness.malloc import keep_freed_memory
 from harness.models.build import network_of
 from harness.models.two_stream import TwoStream
 from harness.places import Places

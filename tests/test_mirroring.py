@@ -103,9 +103,32 @@ def test_a_plan_that_is_mirrored_starts_nothing(plan):
     assert notes.notes == []
 
 
+def test_started_beforehand_and_told_nothing_it_ends_and_leaves_nothing(plan):
+    left(plan, "k1")
+    mirror, notes = opened(plan)
+    with mirror:
+        mirror.warm_up()
+        assert mirror._process.poll() is None
+    assert mirror._process.poll() is not None
+    assert marker_of(plan / "k1") is None
+    assert not (plan / "wandb").exists()
+    assert notes.notes == []
+
+
+def test_started_beforehand_it_mirrors_as_if_it_had_not_been(plan):
+    mirror, _ = opened(plan)
+    with mirror:
+        mirror.warm_up()
+        process = mirror._process
+        tell(mirror, left(plan, "k1"))
+        assert mirror._process is process
+    assert mirrored(plan).keys() == {"left-k1"}
+
+
 def test_disabled_starts_nothing(plan):
     mirror, _ = opened(plan, "disabled")
     with mirror:
+        mirror.warm_up()
         tell(mirror, left(plan, "k1"))
         mirror.board = lambda: BOARD
     assert mirror._process is None

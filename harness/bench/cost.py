@@ -20,12 +20,13 @@ from harness.bench.counts import Work, example, parameters, work
 from harness.bench.energy import energy
 from harness.bench.isolated import isolated
 from harness.bench.layout import layout_of
-from harness.bench.memory import extra_mb, give_back_freed_memory, peak_mb
+from harness.bench.memory import extra_mb, peak_mb
 from harness.bench.products import products, unsaid
 from harness.bench.timer import latency_ms, throughput
 from harness.config.experiment import Experiment
 from harness.config.schema import Component, components, plain
 from harness.files import digest, sha256_of, write_json
+from harness.malloc import give_back_freed_memory
 from harness.models.build import network_of
 from harness.models.two_stream import TwoStream
 from harness.results.environment import cpu_model, installed

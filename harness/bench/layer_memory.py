@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from harness.bench.layers import Layer
-from harness.bench.memory import extra_mb, give_back_freed_memory
+from harness.bench.memory import extra_mb
 from harness.bench.ours import Variant, entry
 from harness.bench.paths import forward_ways
 from harness.bench.race import Call
+from harness.malloc import give_back_freed_memory
 
 TINY_CHANNELS, TINY_SIDE = 16, 4
 

@@ -5,9 +5,7 @@ disturbs little. With more, only wall time means anything, and it means nothing 
 it then comes with the reason to withhold every ratio.
 """
 
-import ctypes
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +16,11 @@ import torch
 
 from harness.bench.race import Clock
 from harness.errors import UserError
+from harness.malloc import keep_freed_memory
 from harness.results.environment import commit, cpu_model, installed
 
 BUSY = 0.15  # cores that others may use before wall time is not trusted
 STAT = Path("/proc/stat")
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's mallopt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +57,7 @@ def bench(threads: int) -> Iterator[Bench]:
     cores = len(may) or os.cpu_count() or 1
     if threads > cores:
         raise UserError(f"--threads {threads}: this process may use {cores} cores")
-    _keep_freed_memory()
+    keep_freed_memory()  # fresh pages for every output are noise on both sides
     torch.set_num_threads(threads)
     core = max(may) if threads == 1 and may else None
     try:
@@ -80,15 +78,6 @@ def bench(threads: int) -> Iterator[Bench]:
 
 def _allowed() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-
-
-def _keep_freed_memory() -> None:
-    """Fresh pages for every output are noise on both sides; glibc keeps them instead."""
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
-        libc = ctypes.CDLL(None)
-        # More than 32 MiB is refused, and what is refused still ends glibc's own adaptation.
-        done = libc.mallopt(MMAP_THRESHOLD, 32 << 20), libc.mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
-        assert done == (1, 1), done
 
 
 class Load:

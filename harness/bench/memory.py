@@ -1,6 +1,5 @@
 """Peak memory: of this process, and of one call above what is there before it; and enough of it."""
 
-import ctypes
 import resource
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ from harness.bench.race import Call
 from harness.data.space import memory
 from harness.errors import UserError
 
-MMAP_THRESHOLD = -3  # glibc's mallopt
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -24,12 +22,6 @@ def peak_mb() -> float:
     """High-water mark of the resident set, in MB of 10^6 bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
-
-
-def give_back_freed_memory() -> None:
-    """Blocks beyond 64 kB return to the system when freed, so that the resident set tells."""
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
-        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 1 << 16)
 
 
 def extra_mb(call: Call) -> float | None:

@@ -22,7 +22,7 @@ from harness.bench.counts import values_of, work_of
 from harness.bench.energy import Energy, energy
 from harness.bench.isolated import isolated
 from harness.bench.machine import Bench, bench
-from harness.bench.memory import extra_mb, give_back_freed_memory, must_fit, peak_mb
+from harness.bench.memory import extra_mb, must_fit, peak_mb
 from harness.bench.networks import Subject, folded
 from harness.bench.onednn import by_onednn
 from harness.bench.ours import Variant
@@ -32,6 +32,7 @@ from harness.convs.fold import fold_finishes
 from harness.convs.geometry import channels_last
 from harness.convs.swap import swap
 from harness.errors import UserError
+from harness.malloc import give_back_freed_memory
 
 CPU = torch.device("cpu")
 

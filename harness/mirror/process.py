@@ -36,9 +36,10 @@ def main() -> None:
         except BrokenPipeError:  # nobody listens any more; the work is still to be done
             return
 
-    orders = json.loads(sys.stdin.readline() or "null")
-    if orders is None:  # there turned out to be nothing to mirror
+    given = sys.stdin.readline()
+    if not given:  # whoever started us is gone, and has told us nothing
         return
+    orders = json.loads(given)
     plan = Path(orders["plan"])
     with FileLock(plan / LOCK):  # that of an earlier coordinator may still be at it
         serve(sys.stdin, plan, orders, answer)
