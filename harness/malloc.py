@@ -24,7 +24,9 @@ def give_back_freed_memory() -> None:
 
 
 def _set(*options: tuple[int, int]) -> None:
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
     if not hasattr(library, "gnu_get_libc_version"):
         return
     for option, value in options:
