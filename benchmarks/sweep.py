@@ -1,6 +1,6 @@
 """What a sweep costs: the harness beside the usual way, Ray Tune, and nothing but train steps.
 
-    python benchmarks/sweep.py [--trials 6] [--quick] [--data FOLDER] [--format json]
+    python benchmarks/sweep.py [--trials 6] [--rounds 3] [--quick] [--data FOLDER] [--format json]
 
 Every way runs the same trials from the same seed on the same clips, in two trainings at a time of
 one thread each, and must end with the same metrics:
@@ -12,20 +12,24 @@ one thread each, and must end with the same metrics:
 - plain: Optuna, Lightning, decord and flow on the fly, a fresh process a trial (sweep_plain.py).
 
 Each is a program of its own, timed from its start to its end with everything that it starts; of the
-floor, only the steps and passes count. Preparing the cache is told apart: it happens once for any
-number of sweeps. The clips are the first two seconds of UT-Interaction's videos where FOLDER
-(HARNESS_TEST_DATA by default) has them, else moving_shapes. Linux, two idle cores.
+floor, only the steps and passes count. Floors and ours, which differ by little, take turns for some
+rounds, since a machine's speed changes from minute to minute: their medians count. Preparing the
+cache is told apart: it happens once for any number of sweeps. The clips are the first two seconds
+of UT-Interaction's videos where FOLDER (HARNESS_TEST_DATA by default) has them, else moving_shapes.
+Linux, two idle cores.
 """
 
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -54,8 +58,16 @@ class Way:
     cpu: float | None = None
 
     @property
+    def kind(self) -> str:
+        return self.name.partition("-")[0]
+
+    @property
     def program(self) -> Path:
-        return HERE / f"sweep_{self.name.partition('-')[0]}.py"
+        return HERE / f"sweep_{self.kind}.py"
+
+    @property
+    def repeated(self) -> bool:
+        return self.kind in ("floor", "ours")
 
 
 OURS, FLOOR = f"ours-{CORES}", f"floor-{CORES}"
@@ -75,7 +87,8 @@ def main() -> None:
         folder = Path(name).resolve()
         sizes = (2, 24, 2) if options.quick else (options.trials, options.clips, options.epochs)
         setting = Setting.make(folder, options.data, *sizes)
-        report = measured(setting, [way for way in WAYS if way.name not in options.without])
+        ways = [way for way in WAYS if way.name not in options.without]
+        report = measured(setting, ways, 1 if options.quick else options.rounds)
     print(json.dumps(report, indent=1) if options.format == "json" else "\n".join(text(report)))
 
 
@@ -84,45 +97,70 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=6)
     parser.add_argument("--clips", type=int, default=200, help="to train on")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="2 trials, 24 clips, 2 epochs")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of the floors and ours")
+    parser.add_argument(
+        "--quick", action="store_true", help="2 trials, 24 clips, 2 epochs, 1 round"
+    )
     parser.add_argument("--without", nargs="*", default=[], choices=[way.name for way in WAYS])
     parser.add_argument("--data", type=Path, default=os.environ.get("HARNESS_TEST_DATA", "data"))
     parser.add_argument("--format", choices=("md", "json"), default="md")
     return parser.parse_args()
 
 
-def measured(setting: Setting, ways: list[Way]) -> dict[str, Any]:
+def measured(setting: Setting, ways: list[Way], rounds: int) -> dict[str, Any]:
     """Everything that was found out, as plain numbers."""
     began = time.monotonic()
     [cost] = side_by_side([partial(spent, partial(setting.source, workers=CORES))])
     source, data = setting.source(), setting.experiment().data
-    report: dict[str, Any] = {
+    steps = setting.steps(len(source.subsets["train"]))
+    taken: dict[str, list[dict[str, float]]] = {way.name: [] for way in ways}
+    beside: list[dict[str, float]] = []
+    for number in range(rounds):
+        for way in ways:
+            if number == 0 or way.repeated:
+                print(
+                    f"{time.monotonic() - began:5.0f} s: {way.title}", file=sys.stderr, flush=True
+                )
+                taken[way.name].append(run(way, setting))
+        beside.append(overheads(runs_of(setting, OURS), times(setting, FLOOR), steps, CORES))
+    figures = {name: medians(rows) for name, rows in taken.items()}
+    for row in figures.values():
+        row |= {f"{kind}_over_ours": row[kind] / figures[OURS][kind] for kind in ("wall", "cpu")}
+    return {
         "machine": machine(*PACKAGES) | {"threads": 1},
         "clips": {"data": data.name, **source.counts},
         "trials": len(setting.trials),
         "epochs": setting.experiment().train.epochs,
+        "rounds": rounds,
         "preparation": {"wall": cost.ended - cost.began, "cpu": cost.cpu},
-        "ways": {},
+        "ways": figures,
+        "each": taken,
+        "metrics": compared(setting, [way.name for way in ways]),
+        "overhead": medians(beside),
+        "seconds": time.monotonic() - began,
     }
-    for way in ways:
-        print(f"{time.monotonic() - began:5.0f} s: {way.title}", file=sys.stderr, flush=True)
-        program = [sys.executable, str(way.program), str(setting.folder), *way.arguments]
-        report["ways"][way.name] = asdict(tree(program))
-    for floor in [way for way in ways if way.name.startswith("floor")]:
-        steps, processes = times(setting, floor.name), int(floor.arguments[0])
-        report["ways"][floor.name] |= {
-            "wall": max(sum(t["wall"] for t in steps[n::processes]) for n in range(processes)),
-            "cpu": sum(t["cpu"] for t in steps),
-        }
-    ours = report["ways"][OURS]
-    for figures in report["ways"].values():
-        figures |= {f"{kind}_over_ours": figures[kind] / ours[kind] for kind in ("wall", "cpu")}
-    report["metrics"] = compared(setting, [way.name for way in ways])
-    runs = setting.folder / f"runs-{CORES}"
-    steps = times(setting, FLOOR)
-    report["overhead"] = overheads(runs, steps, setting.steps(len(source.subsets["train"])), CORES)
-    report["seconds"] = time.monotonic() - began
-    return report
+
+
+def run(way: Way, setting: Setting) -> dict[str, float]:
+    """Wall and CPU seconds of its program; of a floor, those of the steps and passes alone."""
+    if way.kind == "ours":
+        shutil.rmtree(runs_of(setting, way.name), ignore_errors=True)
+    figures = asdict(tree([sys.executable, str(way.program), str(setting.folder), *way.arguments]))
+    if way.kind != "floor":
+        return figures
+    steps, processes = times(setting, way.name), int(way.arguments[0])
+    return figures | {
+        "wall": max(sum(t["wall"] for t in steps[n::processes]) for n in range(processes)),
+        "cpu": sum(t["cpu"] for t in steps),
+    }
+
+
+def runs_of(setting: Setting, ours: str) -> Path:
+    return setting.folder / ours.replace("ours", "runs")
+
+
+def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {key: median(row[key] for row in rows) for key in rows[0]}
 
 
 def compared(setting: Setting, ways: Sequence[str]) -> dict[str, float]:
@@ -140,7 +178,7 @@ def compared(setting: Setting, ways: Sequence[str]) -> dict[str, float]:
 
 def metrics_of(setting: Setting, way: str) -> list[dict[str, Any]]:
     if way.startswith("ours"):
-        records = load_all(setting.folder / way.replace("ours", "runs"))
+        records = load_all(runs_of(setting, way))
         return [r.metrics for r in sorted(records, key=lambda r: r.trial or 0)]
     return [read(setting.folder / way / f"{n}.json") for n in range(len(setting.trials))]
 
@@ -160,7 +198,8 @@ def text(report: dict[str, Any]) -> Iterator[str]:
     yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     yield (
         f"{report['trials']} trials of {report['epochs']} epochs on {clips['train']} clips of "
-        f"{clips['data']}, {clips['val']} for validation after each epoch and at the end"
+        f"{clips['data']}, {clips['val']} for validation after each epoch and at the end; floors "
+        f"and ours: medians of {report['rounds']} rounds"
     )
     yield ""
     yield markdown(table(report))

@@ -39,10 +39,10 @@ confirm: {top_k: %d, seeds: [7, 8]}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, depth):
-    """A sweep of 6 cells, or of 40."""
+    """A sweep of 4 cells, or of 40."""
     folder = tmp_path_factory.mktemp("spread")
     write(folder, "tiny.yaml", TINY)
-    write(folder, "sweep.yaml", SWEEP % depth((4, 1), (36, 2)))
+    write(folder, "sweep.yaml", SWEEP % depth((2, 1), (36, 2)))
     return folder
 
 

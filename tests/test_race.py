@@ -38,9 +38,15 @@ def test_calls_take_turns_and_the_first_of_a_turn_is_not_timed():
 def test_short_calls_are_timed_some_at_a_time_as_many_for_all():
     machine = Machine()
     calls = {"a": machine.call("a", 0.004), "b": machine.call("b", 0.01)}
-    times = race(calls, machine.clock, seconds=0, wall=machine.clock)
+    times = race(calls, machine.clock, seconds=0.02, wall=machine.clock)
     assert machine.order[4:] == (["a"] * 6 + ["b"] * 6) * LEAST
     assert (times["a"].median, times["b"].median) == (pytest.approx(4), pytest.approx(10))
+
+
+def test_a_race_of_no_seconds_takes_one_call_a_turn():
+    machine = Machine()
+    race({"a": machine.call("a", 0.004)}, machine.clock, seconds=0, wall=machine.clock)
+    assert len(machine.order) == 2 * (LEAST + 1)
 
 
 def test_a_race_ends_after_its_seconds_or_its_most_rounds():

@@ -39,11 +39,11 @@ def race(
     """A B C A B C ... for `seconds` of wall time, after a round that warms up and is not counted.
 
     A turn is one call that is not timed and then some that are, the same number for all: as many as
-    the fastest makes in TURN seconds, one at least. Their mean counts, so that the caches hold what
-    the call itself leaves there and not what the others do. At least `least` rounds, however long
-    they take, and at most `most`.
+    the fastest makes in TURN seconds (of no more than there are), one at least. Their mean counts,
+    so that the caches hold what the call itself leaves there and not what the others do. At least
+    `least` rounds, however long they take, and at most `most`.
     """
-    each = max(1, round(TURN / max(min(_warm_up(calls, clock)), 1e-9)))
+    each = max(1, round(min(TURN, seconds) / max(min(_warm_up(calls, clock)), 1e-9)))
     taken: dict[Name, list[float]] = {name: [] for name in calls}
     began, rounds = wall(), 0
     while rounds < least or (rounds < most and wall() - began < seconds):

@@ -17,7 +17,7 @@ from harness.coordination.executors.opening import open_executor
 from harness.coordination.executors.relay import Relay
 from harness.coordination.lock import owned
 from harness.coordination.outcome import Outcome
-from harness.coordination.planfile import settle_plan_file
+from harness.coordination.planfile import keep_plan_file, refuse_changed
 from harness.coordination.planlog import Place, PlanLog
 from harness.coordination.queues import Fixed, Queue
 from harness.coordination.requests import Cancel, asked
@@ -83,6 +83,8 @@ def launch(
         closing(Relay(open_executor(site, places, settings, watcher.note))) as executor,
         Mirror(folder, places, settings, watcher) as mirror,
     ):
+        if plan.path is not None and not again.update:
+            refuse_changed(plan.path, folder)  # before anything that takes seconds
         pending = _pending(plan, places, again)
         if pending:
             executor.warm_up()
@@ -91,7 +93,7 @@ def launch(
             settings = replace(settings, workers=_workers(plan, settings, executor))
             _check(pending, plan, places, executor)
             if plan.path is not None:
-                settle_plan_file(plan.path, folder, update=again.update)
+                keep_plan_file(plan.path, folder)
             hashes = _prepare(plan, places, settings, All(watcher, log))
             if plan.search:  # a fixed plan sets aside what it meets
                 if again.failed or again.fresh:

@@ -17,10 +17,10 @@ from harness.files import write_atomic
 from harness.planning.sweepfile import Sweep
 
 
-def settle_plan_file(path: Path, folder: Path, *, update: bool) -> None:
-    """Keep what the plan's files say; UserError with the difference if something else is kept."""
+def refuse_changed(path: Path, folder: Path) -> None:
+    """UserError with the difference if the plan's files say something else than what is kept."""
     kept, before, now = folder / "plan.yaml", _kept(folder), dump(documents(path))
-    if before is not None and before != now and not update:
+    if before is not None and before != now:
         names = (f"{kept} (as first launched)", f"{path} (now)")
         lines = unified_diff(before.splitlines(), now.splitlines(), *names, lineterm="", n=1)
         raise UserError(
@@ -29,8 +29,13 @@ def settle_plan_file(path: Path, folder: Path, *, update: bool) -> None:
             + "\ngo on with the new plan: --update (records of cells that it still has count); "
             "keep both: give the new one another `name:`"
         )
-    if before != now:
-        write_atomic(kept, now.encode())
+
+
+def keep_plan_file(path: Path, folder: Path) -> None:
+    """Keep what the plan's files say, from now on."""
+    now = dump(documents(path))
+    if _kept(folder) != now:
+        write_atomic(folder / "plan.yaml", now.encode())
 
 
 def has_changed(path: Path, folder: Path) -> bool:
