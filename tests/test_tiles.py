@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from harness.convs.algorithms import tiles
 from harness.convs.algorithms.tiles import LAST_CACHE, is_native, suits, tile_of
 from harness.convs.algorithms.winograd import Winograd
 from harness.convs.native.winograd import TILES
@@ -50,13 +51,17 @@ def test_the_tile_is_that_of_the_rule(wish, kernel, outputs, tile):
     assert tile_of(wish, kernel, outputs, 64 * 64, 8) == tile
 
 
-def test_few_tiles_under_large_weights_are_smaller():
+@pytest.mark.parametrize(("instructions", "images"), [("avx512", 4), ("avx2", 1), (None, 1)])
+def test_few_tiles_under_large_weights_are_smaller(instructions, images, monkeypatch):
     """Of 7 x 7 outputs there are 4 tiles an image, and 36 products a weight with tiles of 4."""
+    monkeypatch.setattr(tiles, "chosen_set", lambda: instructions)
+    tile_of.cache_clear()
     large = LAST_CACHE // (4 * 36) + 1
-    assert tile_of("auto", FLAT, (7, 7), large, 3) == (2, 2)
-    assert tile_of("auto", FLAT, (7, 7), large, 4) == (4, 4)
-    assert tile_of("auto", FLAT, (7, 7), large - 1, 1) == (4, 4)
-    assert tile_of(4, FLAT, (7, 7), large, 1) == (4, 4)
+    assert tile_of("auto", FLAT, (4, 4), large, 4 * images - 1) == (2, 2)
+    assert tile_of("auto", FLAT, (7, 7), large, images) == (4, 4)
+    assert tile_of("auto", FLAT, (4, 4), large - 1, 1) == (4, 4)
+    assert tile_of(4, FLAT, (4, 4), large, 1) == (4, 4)
+    tile_of.cache_clear()
 
 
 @given(

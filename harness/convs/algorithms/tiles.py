@@ -7,12 +7,13 @@ and 1 for an axis without a kernel.
 from collections.abc import Sequence
 from functools import lru_cache
 
+from harness.convs.native.library import chosen_set
 from harness.convs.native.winograd import TILES
 
 Tile = tuple[int, ...]
 SHORT = 2  # frames, up to which a transform of time saves no product
 LAST_CACHE = 32 * 2**20  # bytes; transformed weights beyond it are read from memory
-FEW = 16  # tiles, too few to pay for such a reading
+FEW = {"avx2": 4, "avx512": 16}  # fewer tiles do not pay for such a reading; by speed of products
 
 
 @lru_cache(maxsize=1024)
@@ -27,8 +28,9 @@ def tile_of(
 
     `weights` is in channels times out channels. The rule, for `auto`: four outputs along every
     axis that has more than two, which is where the products saved outweigh the larger transforms;
-    two where the transformed weights of few tiles would not fit into the last cache. One or two
-    frames are summed directly: that takes no more products than their transform.
+    two where the transformed weights of few tiles would not fit into the last cache; how few
+    these are depends on how fast this machine multiplies. One or two frames are summed directly:
+    that takes no more products than their transform.
     """
     if isinstance(wish, tuple):
         return tuple(m if r > 1 else 1 for m, r in zip(wish, kernel, strict=True))
@@ -58,7 +60,8 @@ def _starved(
     for m, r, n in zip(tile, kernel, outputs, strict=True):
         positions *= m + r - 1 if m > 1 else r
         tiles *= -(-n // m) if m > 1 else 1
-    return tiles < FEW and 4 * positions * weights > LAST_CACHE
+    few = FEW[chosen_set() or "avx2"]
+    return tiles < few and 4 * positions * weights > LAST_CACHE
 
 
 def is_native(tile: Sequence[int]) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch  # noqa: F401  # loads the OpenMP runtime whose symbols the kernels need
+import torch  # loads the OpenMP runtime whose symbols the kernels need
 from filelock import FileLock
 
 from harness.convs.native.compiler import (
@@ -64,6 +64,15 @@ def unavailable() -> str | None:
 
 def instruction_set() -> str | None:
     return kernels().instruction_set
+
+
+@torch.compiler.assume_constant_result
+def chosen_set() -> str | None:
+    """The instruction set that HARNESS_NATIVE asks for, or the best here; nothing is loaded."""
+    try:
+        return _choose(os.environ.get("HARNESS_NATIVE") or None)
+    except CompileError:
+        return None
 
 
 @cache

@@ -20,12 +20,12 @@ INLINE void product(const Shape& s, const float* v, int64_t v_block, const Panel
                     const float* u, int64_t count, float* m, bool accumulate, Upcoming upcoming) {
   const bool narrow = s.filters - panel.q * PANEL <= WIDTH;
   const int64_t groups = blocks_of(count, ROWS), rows = blocks_of(count, groups);
-  const int64_t channels = panel.channels.size();
-  const int64_t ahead = upcoming.floats * int64_t{sizeof(float)} / (groups * channels);
+  const int64_t channels = panel.channels.size(), steps = groups * blocks_of(channels, STEP);
+  const int64_t ahead = blocks_of(upcoming.floats * int64_t{sizeof(float)}, steps);
   const char* next = reinterpret_cast<const char*>(upcoming.first);
   for (int64_t c = 0; c < channels; c += DEPTH) {
     const int64_t depth = std::min(DEPTH, channels - c);
-    for (int64_t row = 0; row < count; row += rows, next += depth * ahead)
+    for (int64_t row = 0; row < count; row += rows, next += depth / STEP * ahead)
       multiply_rows(std::min(rows, count - row), narrow, v + c / WIDTH * v_block + row * WIDTH,
                     v_block, u + c * PANEL, depth, m + row * PANEL, accumulate || c > 0, next,
                     ahead);

@@ -10,15 +10,30 @@ constexpr int PANEL = 2 * WIDTH;
 #if defined(__AVX512F__)
 constexpr int ROWS = 12;       // 24 of 32 registers accumulate
 constexpr int UPDATE_ROWS = 8;
+constexpr int64_t SLOW = 0;       // not measured there
 #else
 constexpr int ROWS = 6;        // 12 of 16
 constexpr int UPDATE_ROWS = 4;
+constexpr int64_t SLOW = 32;
 #endif
+
+constexpr int64_t STEP = 2;  // channels between fetches
+
+// Bring near the lines of the cache that begin in `bytes` from `from` on: into the first cache if
+// these are few; a faster stream would not get through there, and goes to the second.
+INLINE void fetch(const char* from, int64_t bytes) {
+  const char* end = from + bytes;
+  const char* line = from + (-reinterpret_cast<uintptr_t>(from) & 63);
+  if (bytes <= SLOW)
+    for (; line < end; line += 64) __builtin_prefetch(line, 0, 3);
+  else
+    for (; line < end; line += 64) __builtin_prefetch(line, 0, 2);
+}
 
 // out[row][PANEL] (+)= sum_c in(row, c) weights[c][PANEL], for R rows.
 //
 // Channels come in blocks of WIDTH: in(row, c) = in[c / WIDTH * block + row * WIDTH + c % WIDTH].
-// Beside it the lines from `next` on are fetched, `ahead` bytes a channel.
+// Beside it what lies from `next` on is fetched, `ahead` bytes in STEP channels.
 template <int R, int V>
 void multiply(const float* in, int64_t block, const float* weights, int64_t channels, float* out,
               bool accumulate, const char* next, int64_t ahead) {
@@ -26,19 +41,23 @@ void multiply(const float* in, int64_t block, const float* weights, int64_t chan
   for (int r = 0; r < R; r++)
     for (int v = 0; v < V; v++)
       sums[r][v] = accumulate ? load(out + r * PANEL + v * WIDTH) : Vec{};
-  for (int64_t first = 0; first < channels; first += WIDTH, in += block) {
-    const int64_t some = channels - first < WIDTH ? channels - first : WIDTH;
-    for (int64_t c = 0; c < some; c++, weights += PANEL, next += ahead) {
-      Vec w[V];
-      for (int v = 0; v < V; v++) w[v] = load(weights + v * WIDTH);
-      for (int v = 0; v < V; v++) __builtin_prefetch(next + v * 64, 0, 2);
+  const auto add = [&](int64_t c) __attribute__((always_inline)) {
+    Vec w[V];
+    for (int v = 0; v < V; v++) w[v] = load(weights + c * PANEL + v * WIDTH);
 #pragma GCC unroll 16
-      for (int r = 0; r < R; r++) {
-        const Vec x = broadcast(in[r * WIDTH + c]);
-        for (int v = 0; v < V; v++) sums[r][v] += x * w[v];
-      }
+    for (int r = 0; r < R; r++) {
+      const Vec x = broadcast(in[r * WIDTH + c]);
+      for (int v = 0; v < V; v++) sums[r][v] += x * w[v];
+    }
+  };
+  for (; channels >= WIDTH; channels -= WIDTH, in += block, weights += WIDTH * PANEL) {
+#pragma GCC unroll 16
+    for (int64_t c = 0; c < WIDTH; c++) {
+      if (c % STEP == 0) fetch(next, ahead), next += ahead;
+      add(c);
     }
   }
+  for (int64_t c = 0; c < channels; c++) add(c);
   for (int r = 0; r < R; r++)
     for (int v = 0; v < V; v++) store(out + r * PANEL + v * WIDTH, sums[r][v]);
 }
