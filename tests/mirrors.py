@@ -41,13 +41,22 @@ def fill(file: Path) -> None:
 
 
 def mirrors_of(plan: Path) -> list[int]:
-    """The processes that hold the lock of the plan's mirror."""
+    """The processes that hold the lock of the plan's mirror, without what they have just forked."""
     lock = (plan / ".mirror.lock").resolve()
-    return who_holds(lambda link: link == lock)
+    holders = who_holds(lambda link: link == lock)
+    return [pid for pid in holders if not any(pid in children_of(other) for other in holders)]
+
+
+def children_of(pid: int) -> list[int]:
+    try:
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+    except OSError:  # it has ended
+        return []
 
 
 def services_of(pid: int) -> list[int]:
     """The children of a process that are W&B's service."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    named = {int(child): Path(f"/proc/{child}/comm").read_text() for child in children}
+    named = {child: Path(f"/proc/{child}/comm").read_text() for child in children_of(pid)}
     return [child for child, name in named.items() if name.startswith("wandb")]
