@@ -89,6 +89,35 @@ def test_a_block_is_two_convolutions_and_nothing_else():
     assert plain.c.finish == "relu"
 
 
+def test_what_pytorch_computes_is_packed_for_the_example_and_serves_other_sizes(monkeypatch):
+    """oneDNN lays weights out by the size of the input, and computes others more slowly."""
+    sizes = []
+
+    class Spy(Packed):
+        def __init__(self, conv, relu, size=None):
+            sizes.append(size)
+            super().__init__(conv, relu, size)
+
+    monkeypatch.setattr("harness.convs.fold.Packed", Spy)
+
+    def build():
+        return nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 4, 1))
+
+    network, x = build().eval(), torch.randn(2, 3, 9, 9)
+    expected = {size: network(torch.ones(*size)) for size in [(2, 3, 9, 9), (1, 3, 12, 7)]}
+    state = network.state_dict()
+    for example, seen in ((x, [(2, 3, 9, 9), (2, 8, 4, 4)]), (None, [None, None])):
+        sizes.clear()
+        fresh = build().eval()
+        fresh.load_state_dict(state)
+        folded = fold_finishes(fresh, example)
+        assert sizes == seen
+        for size, y in expected.items():
+            torch.testing.assert_close(folded(torch.ones(*size)), y)
+    fold_finishes(build().eval(), x[0])
+    assert sizes[-2:] == [(1, 3, 9, 9), (1, 8, 4, 4)]
+
+
 def test_every_sum_of_a_residual_network_is_moved():
     subject = SUBJECTS["resnet18"]
     network = fold_norms(subject.build())

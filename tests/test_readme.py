@@ -9,6 +9,7 @@ import sys
 import pytest
 from command_line import ROOT, copy_shipped, harness
 
+DEMO = "rgb_only", "flow_only", "late_average", "conv3d_winograd"  # some of its arms
 SMALL = "data.train=32", "data.test=16", "train.epochs=1", "seeds=[0]"
 
 
@@ -26,8 +27,8 @@ def readme_commands() -> list[str]:
 
 @pytest.fixture
 def parts(depth):
-    """Of a sweep over several data sets all, or the first."""
-    return lambda first: depth(["--set", f"data=[{first}]"], [])
+    """Changes that leave a part of a sweep, where not all of it is run."""
+    return lambda *changes: depth([word for text in changes for word in ("--set", text)], [])
 
 
 def in_small(command: str, real_data: str | None, parts) -> list[str]:
@@ -42,7 +43,7 @@ def in_small(command: str, real_data: str | None, parts) -> list[str]:
         return [*small, "--seconds", "0", "--no-compile"]
     if words[:2] == ["sweep", "sweeps/ut_interaction.yaml"]:
         change = "set={train.epochs: 1, eval.views: 1}"
-        few = ["--set", change, "--set", "seeds=[0]", *parts('{split: "01"}')]
+        few = ["--set", change, "--set", "seeds=[0]", *parts('data=[{split: "01"}]')]
         return [*words[:2], "--data", str(real_data), *few]
     if words[0] in ("sweep", "importance"):
         few = "set={data.train: 64, data.test: 16, train.epochs: 1, data.val: {share: 0.3}}"
@@ -55,7 +56,9 @@ def test_every_command_of_the_readme_works(folder, parts):
     """In order, as a reader would; `make` targets must exist, the suite itself is one of them."""
     demo = ["sweep", "sweeps/demo.yaml", "--set", "seeds=[0]", "--wandb", "disabled"]
     small = "set={data.train: 32, data.test: 16, train.epochs: 1}"
-    done = harness(*demo, "--set", small, *parts("{task: bind}"), cwd=folder)
+    arms = ", ".join(f"../experiments/moving_shapes/{name}.yaml" for name in DEMO)
+    part = parts("data=[{task: bind}]", f"arms=[{arms}]")
+    done = harness(*demo, "--set", small, *part, cwd=folder)
     assert done.returncode == 0, done.stderr
     commands = readme_commands()
     assert len(commands) > 10

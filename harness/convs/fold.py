@@ -6,6 +6,7 @@ finish of a Winograd convolution. Compilers do the same around PyTorch's own con
 
 import operator
 from collections import Counter
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -110,7 +111,8 @@ def fold_finishes(network: nn.Module, example: Tensor | None = None) -> nn.Modul
     """The network, for evaluation, with sums and ReLUs moved into its Winograd convolutions.
 
     A sum is moved where both sides have one shape, as they have it for a batch `example`; without
-    one, sums stay. Modules of `network` change, weights freeze. UserError: cannot be traced.
+    one, sums stay. What PyTorch computes is packed for inputs of the example's size. Modules of
+    `network` change, weights freeze. UserError: cannot be traced.
     """
     graph = _trace(network)
     modules = _foldable(network, graph)
@@ -192,6 +194,16 @@ def _fold_relu(graph: fx.Graph, node: Any, modules: Modules) -> None:
         graph.erase_node(node)
 
 
+def _size(node: fx.Node, conv: Any) -> Sequence[int] | None:
+    """That of the batch that a convolution is given, if there was an example."""
+    given = node.args[0] if node.args else None
+    meta = given.meta.get("tensor_meta") if isinstance(given, fx.Node) else None
+    if not isinstance(meta, TensorMetadata):
+        return None
+    one = len(meta.shape) == len(conv.kernel_size) + 1
+    return (1, *meta.shape) if one else meta.shape
+
+
 def _pack(graph: fx.Graph, network: nn.Module, modules: Modules) -> None:
     """What PyTorch computes, as inductor's freezing leaves it."""
     for node in list(graph.nodes):
@@ -200,7 +212,7 @@ def _pack(graph: fx.Graph, network: nn.Module, modules: Modules) -> None:
         after = next(iter(node.users), None)
         relu = after is not None and len(node.users) == 1 and _is_relu(after, modules)
         conv: Any = modules[str(node.target)]
-        network.set_submodule(str(node.target), Packed(conv, relu))
+        network.set_submodule(str(node.target), Packed(conv, relu, _size(node, conv)))
         if relu and after is not None:
             after.replace_all_uses_with(node)
             graph.erase_node(after)

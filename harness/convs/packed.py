@@ -1,5 +1,6 @@
 """PyTorch's own convolution as inductor's freezing leaves it, without a compiler."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,15 +19,23 @@ def packs(conv: Any) -> bool:
 
 
 class Packed(nn.Module):
-    """A convolution whose weights lie as oneDNN wants them, laid out once; its ReLU in one pass."""
+    """A convolution whose weights lie as oneDNN wants them, laid out once; its ReLU in one pass.
 
-    def __init__(self, conv: nn.Conv2d | nn.Conv3d, relu: bool) -> None:
+    How it wants them depends on the `size` of the input; any other is computed too, where need be
+    by laying them out again at each call, as it is without a size.
+    """
+
+    def __init__(
+        self, conv: nn.Conv2d | nn.Conv3d, relu: bool, size: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         self.geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
         self.finish = "relu" if relu else "none"
         layout = channels_last(len(conv.kernel_size))
         weight = conv.weight.detach().contiguous(memory_format=layout)
-        self.weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.geometry)
+        self.weight = torch.ops.mkldnn._reorder_convolution_weight(
+            weight, *self.geometry, None if size is None else [*size]
+        )
         self.bias = None if conv.bias is None else conv.bias.detach()
 
     def forward(self, x: Tensor) -> Tensor:
