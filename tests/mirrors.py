@@ -13,6 +13,15 @@ from harness.results.record import Record
 from harness.results.store import load
 from harness.settings import Settings
 
+BOARD = (["arm", "top1"], [["conv", 0.9], ["none", None]])
+
+
+def plan_folder(root: Path) -> Path:
+    """Of a plan that is about to start."""
+    place = root / "runs" / "left"
+    place.mkdir(parents=True)
+    return place
+
 
 def opened(plan: Path, mode: str = "offline", media=()) -> tuple[Mirror, Notes]:
     notes, settings = Notes(), Settings(wandb=mode, media=media)

@@ -7,7 +7,16 @@ from collections import Counter
 import pytest
 from fake_wandb import KEY, served
 from left_cells import cell, left, logged, mirrored
-from mirrors import eventually, fill, mirrors_of, opened, services_of, tell
+from mirrors import (
+    BOARD,
+    eventually,
+    fill,
+    mirrors_of,
+    opened,
+    plan_folder,
+    services_of,
+    tell,
+)
 from searches import Notes
 from shapes import TINY, write
 
@@ -29,7 +38,6 @@ search:
   space: {train.label_smoothing: {float: [0.0, 0.2]}}
 confirm: {top_k: 1, seeds: [1]}
 """
-BOARD = (["arm", "top1"], [["conv", 0.9], ["none", None]])
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +54,7 @@ def places(folder, tmp_path):
 
 @pytest.fixture
 def plan(tmp_path):
-    """The folder of a plan that is about to start."""
-    place = tmp_path / "runs" / "left"
-    place.mkdir(parents=True)
-    return place
+    return plan_folder(tmp_path)
 
 
 def test_a_sweep_leaves_one_run_a_cell_that_equals_its_record(folder, places):
@@ -86,53 +91,6 @@ def assert_equal(found: dict, record: Record) -> None:
     if record.status == "done":
         epochs = [step["epoch"] for step in found["steps"] if "epoch" in step]
         assert epochs == list(range(1, record.config["train"]["epochs"] + 1))
-
-
-def test_a_plan_that_is_mirrored_starts_nothing(plan):
-    mirror, notes = opened(plan)
-    with mirror:
-        record = tell(mirror, left(plan, "k1"))
-        mirror.board = lambda: BOARD
-    written = {path: path.stat().st_mtime_ns for path in plan.rglob("*.wandb")}
-    again, _ = opened(plan)
-    with again:
-        again.finished(cell("k1"), record, reused=True)
-        again.board = lambda: BOARD
-    assert again._process is None
-    assert {path: path.stat().st_mtime_ns for path in plan.rglob("*.wandb")} == written
-    assert notes.notes == []
-
-
-def test_started_beforehand_and_told_nothing_it_ends_and_leaves_nothing(plan):
-    left(plan, "k1")
-    mirror, notes = opened(plan)
-    with mirror:
-        mirror.warm_up()
-        assert mirror._process.poll() is None
-    assert mirror._process.poll() is not None
-    assert marker_of(plan / "k1") is None
-    assert not (plan / "wandb").exists()
-    assert notes.notes == []
-
-
-def test_started_beforehand_it_mirrors_as_if_it_had_not_been(plan):
-    mirror, _ = opened(plan)
-    with mirror:
-        mirror.warm_up()
-        process = mirror._process
-        tell(mirror, left(plan, "k1"))
-        assert mirror._process is process
-    assert mirrored(plan).keys() == {"left-k1"}
-
-
-def test_disabled_starts_nothing(plan):
-    mirror, _ = opened(plan, "disabled")
-    with mirror:
-        mirror.warm_up()
-        tell(mirror, left(plan, "k1"))
-        mirror.board = lambda: BOARD
-    assert mirror._process is None
-    assert not (plan / "wandb").exists()
 
 
 def test_killed_and_resumed_cells_have_each_epoch_once(plan):
