@@ -104,7 +104,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--without", nargs="*", default=[], choices=[way.name for way in WAYS])
     parser.add_argument("--data", type=Path, default=os.environ.get("HARNESS_TEST_DATA", "data"))
     parser.add_argument("--format", choices=("md", "json"), default="md")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error(f"--rounds {options.rounds}: one at least")
+    return options
 
 
 def measured(setting: Setting, ways: list[Way], rounds: int) -> dict[str, Any]:
@@ -198,8 +201,8 @@ def text(report: dict[str, Any]) -> Iterator[str]:
     yield ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     yield (
         f"{report['trials']} trials of {report['epochs']} epochs on {clips['train']} clips of "
-        f"{clips['data']}, {clips['val']} for validation after each epoch and at the end; floors "
-        f"and ours: medians of {report['rounds']} rounds"
+        f"{clips['data']}, {clips['val']} for validation after each epoch and at the end; "
+        f"rounds of floors and ours, whose medians count: {report['rounds']}"
     )
     yield ""
     yield markdown(table(report))

@@ -10,11 +10,11 @@ constexpr int PANEL = 2 * WIDTH;
 #if defined(__AVX512F__)
 constexpr int ROWS = 12;       // 24 of 32 registers accumulate
 constexpr int UPDATE_ROWS = 8;
-constexpr int64_t SLOW = 0;       // not measured there
+constexpr int64_t FEW_BYTES = 0;   // not measured there
 #else
 constexpr int ROWS = 6;        // 12 of 16
 constexpr int UPDATE_ROWS = 4;
-constexpr int64_t SLOW = 32;
+constexpr int64_t FEW_BYTES = 32;
 #endif
 
 constexpr int64_t STEP = 2;  // channels between fetches
@@ -24,7 +24,7 @@ constexpr int64_t STEP = 2;  // channels between fetches
 INLINE void fetch(const char* from, int64_t bytes) {
   const char* end = from + bytes;
   const char* line = from + (-reinterpret_cast<uintptr_t>(from) & 63);
-  if (bytes <= SLOW)
+  if (bytes <= FEW_BYTES)
     for (; line < end; line += 64) __builtin_prefetch(line, 0, 3);
   else
     for (; line < end; line += 64) __builtin_prefetch(line, 0, 2);
