@@ -56,6 +56,15 @@ def test_every_fusion_learns_end_to_end(fusion, streams):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
+@pytest.mark.parametrize("backbone", [n for n, b in BACKBONES.items() if b.DIMENSIONS == 2])
+def test_images_keep_their_channels_last_up_to_the_last_map(backbone):
+    spec = StreamSpec(backbone=(backbone, {}), input="rgb")
+    network = model(spec, None).eval()
+    maps = network.streams["spatial"](batch_for(network, size=64))
+    assert min(maps.shape) > 1  # else every layout is the same
+    assert maps.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("input", INPUTS)
 def test_every_backbone_takes_the_inputs_of_its_dimensions_and_refuses_the_others(backbone, input):

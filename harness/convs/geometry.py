@@ -1,6 +1,6 @@
 """What a convolution hands on to the one, or to the factors, that take its place."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeGuard, TypeVar
 
 import torch
@@ -90,6 +90,19 @@ def times(numbers: Sequence[int]) -> str:
 def channels_last(axes: int) -> torch.memory_format:
     """The layout of maps of 2 axes, or of 3, whose channels are contiguous."""
     return torch.channels_last if axes == 2 else torch.channels_last_3d
+
+
+def weights_channels_last(network: nn.Module, axes: Collection[int]) -> None:
+    """Lay out the weights of its convolutions over so many axes as maps with channels last are.
+
+    Else PyTorch copies them at every call on such a map.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d) and isinstance(module.weight, nn.Parameter):
+            over = len(module.kernel_size)
+            if over in axes:
+                layout = channels_last(over)
+                module.weight.data = module.weight.data.contiguous(memory_format=layout)
 
 
 def must_fit(conv: Conv, x: Tensor) -> None:

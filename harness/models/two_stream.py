@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.convs.geometry import weights_channels_last
 from harness.convs.swap import SwapReport
 from harness.models.consensus import consensus
 from harness.models.heads import Head
@@ -26,6 +27,8 @@ class Stream(nn.Module):
         super().__init__()
         self.backbone, self.input, self.bound = backbone, input, bound
         self.out_channels: int = backbone.out_channels
+        if input.dimensions == 2:
+            weights_channels_last(backbone, axes=(2,))  # as `to_input` lays out images
 
     def forward(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "samples channels *size"]:
         return self.backbone(to_input(batch[self.input.modality], self.input, self.bound))

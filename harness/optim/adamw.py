@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from torch import nn, optim
 
+from harness.optim.fused import best, in_layout
+
 
 def adamw(
     parameters: Iterable[nn.Parameter],
@@ -17,4 +19,8 @@ def adamw(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> optim.Optimizer:
-    return optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps)
+    given = list(parameters)
+    optimizer = optim.AdamW(
+        given, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps, fused=best(given)
+    )
+    return in_layout(optimizer)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from torch import nn, optim
 
+from harness.optim.fused import best, in_layout
+
 
 def sgd(
     parameters: Iterable[nn.Parameter],
@@ -17,6 +19,13 @@ def sgd(
     weight_decay: float = 5e-4,
     nesterov: bool = False,
 ) -> optim.Optimizer:
-    return optim.SGD(
-        parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov
+    given = list(parameters)
+    optimizer = optim.SGD(
+        given,
+        lr=lr,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        nesterov=nesterov,
+        fused=best(given),
     )
+    return in_layout(optimizer)

@@ -37,6 +37,9 @@ def trainer_for(
 ) -> pl.Trainer:
     """`before`: of attempts that this one goes on from; `rank`: of those that share it."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    # Deterministic torch also writes over every new map, for code that reads what it never wrote.
+    # The module makes the attribute a property: types do not know it.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     callbacks: list[pl.Callback] = []
     if channel is not None:  # the checkpoint first: who is stopped has saved the epoch
         callbacks = [

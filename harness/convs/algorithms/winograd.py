@@ -27,7 +27,7 @@ from harness.convs.algorithms.winograd_layer import (
     runs_natively,
     tile_for,
 )
-from harness.convs.geometry import Conv, channels_last, like
+from harness.convs.geometry import Conv, like, weights_channels_last
 from harness.convs.swap import input_sizes
 from harness.errors import UserError
 
@@ -97,14 +97,8 @@ class Winograd:
 
         Where PyTorch stands in, it keeps the layout that it would have without us.
         """
-        if not runs_natively():
-            return
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d | nn.Conv3d) and isinstance(
-                module.weight, nn.Parameter
-            ):
-                layout = channels_last(len(module.kernel_size))
-                module.weight.data = module.weight.data.contiguous(memory_format=layout)
+        if runs_natively():
+            weights_channels_last(network, axes=(2, 3))
 
     def replace(self, conv: Conv) -> nn.Module:
         kind: type[Layer]
