@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-Kind = Annotated[str, typer.Argument(metavar="KIND", help="experiment, sweep or leaderboard.")]
+Kind = Annotated[str, typer.Argument(metavar="KIND", help="experiment (an ablation study is one), sweep or leaderboard.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write it to a file.")]
 
 

@@ -25,7 +25,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 class Local:
     """One process a cell, or as many as its ranks: 40 ms for a fork of the warm server, where an
-    import takes 8 s.
+    import takes 5 s.
 
     `gpus`: which to use, each by `per_gpu` trainings; a worker sees no other. Not given, all see
     what this process sees.
