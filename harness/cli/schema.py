@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-Kind = Annotated[str, typer.Argument(metavar="KIND", help="experiment (an ablation study is one), sweep or leaderboard.")]
+KINDS = "experiment (an ablation study is one), sweep or leaderboard."
+Kind = Annotated[str, typer.Argument(metavar="KIND", help=KINDS)]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write it to a file.")]
 
 
