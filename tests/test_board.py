@@ -137,7 +137,7 @@ def test_mixed_code_and_data_are_listed():
 
 
 def test_what_an_architecture_brings_with_it_is_not_mixed():
-    for fact, mixed in (("uncounted", []), ("device", ["device"])):
+    for fact, mixed in (("uncounted", []), ("memory_format", []), ("device", ["device"])):
         made = build([record(arm=arm, top1=0.5, env={fact: arm}) for arm in "ab"])
         assert made.mixed == mixed
         assert made.provenance[fact] == {"a": 1, "b": 1}

@@ -27,7 +27,7 @@ NOTE = (
 )
 
 LEFT_OUT = "trained again since, or with other settings than the latest finished run of their arm"
-OF_THE_NETWORK = {"uncounted"}  # facts that differ from arm to arm, whoever measures
+OF_THE_NETWORK = {"uncounted", "memory_format"}  # facts of an arm, whoever measures
 
 
 @dataclass(kw_only=True)
