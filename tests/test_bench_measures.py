@@ -6,14 +6,16 @@ from functools import partial
 
 import pytest
 import torch
+from shapes import CONV_FUSION
 
 from harness.bench.compiled import frozen, uncompilable
 from harness.bench.energy import energy, rapl
 from harness.bench.isolated import LostError, isolated
+from harness.bench.layout import layout_of
 from harness.bench.machine import Load, bench
 from harness.bench.memory import extra_mb
 from harness.bench.models import ModelsAsked, bench_models
-from harness.bench.networks import Subject
+from harness.bench.networks import Subject, subjects_of
 from harness.bench.ours import variants_of
 from harness.bench.timer import latency_ms, throughput
 from harness.convs import OPERATORS
@@ -40,6 +42,13 @@ def test_memory_of_a_call_is_what_it_touches():
         pytest.skip("the peak cannot be reset here")
     assert 38 < found < 44
     assert isolated(extra_mb, int) < 2
+
+
+def test_a_stream_is_raced_from_contiguous_weights():
+    """Else a path of that name would time another layout: weights alone decide it."""
+    streams = subjects_of(str(CONV_FUSION))
+    networks = [(stream.build(), torch.zeros(1, *stream.size)) for stream in streams]
+    assert [layout_of(network, x) for network, x in networks] == ["contiguous"] * 2
 
 
 def package(folder, name, micro, wrap=100_000_000):

@@ -92,7 +92,7 @@ def _backbone(experiment: Experiment, stream: str) -> nn.Module:
     network = network_of(directly(experiment), classes=2, size=_side(experiment))
     backbone = network.streams[stream].backbone
     assert isinstance(backbone, nn.Module)
-    return backbone
+    return backbone.to(memory_format=torch.contiguous_format)  # each path lays it out as it likes
 
 
 def _side(experiment: Experiment) -> int:

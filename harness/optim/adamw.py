@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from torch import nn, optim
 
-from harness.optim.fused import best, in_layout
+from harness.optim.fused import best, careful
 
 
 def adamw(
@@ -23,4 +23,4 @@ def adamw(
     optimizer = optim.AdamW(
         given, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps, fused=best(given)
     )
-    return in_layout(optimizer)
+    return careful(optimizer)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from torch import nn, optim
 
-from harness.optim.fused import best, in_layout
+from harness.optim.fused import best, careful
 
 
 def sgd(
@@ -28,4 +28,4 @@ def sgd(
         nesterov=nesterov,
         fused=best(given),
     )
-    return in_layout(optimizer)
+    return careful(optimizer)

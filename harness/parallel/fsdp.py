@@ -21,7 +21,7 @@ class Sharded(ModelParallelStrategy):
         """Share out the weights of each; those of the last are what the others leave over."""
         if isinstance(modules[-1], FSDPModule):  # done before training, and still so in evaluating
             return
-        for parameter in modules[-1].parameters():  # an algorithm may keep them channels-last
+        for parameter in modules[-1].parameters():  # those of images are channels-last
             parameter.data = parameter.data.contiguous()
         for module in modules:
             fully_shard(module, mesh=self.device_mesh["data_parallel"])

@@ -69,3 +69,31 @@ def test_parameters_may_be_given_once():
         OPTIMIZERS[name](iter(network(torch.channels_last).parameters())) for name in OPTIMIZERS
     ]
     assert [len(optimizer.param_groups[0]["params"]) for optimizer in built] == [5] * len(built)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_step_raises_the_version_of_what_it_changes(name):
+    """PyTorch's fused one does not."""
+    ours = network(torch.channels_last)
+    optimizer = optimizer_of(name, ours)
+    before = [p._version for p in ours.parameters()]
+    train(ours, optimizer, steps=1)
+    assert all(p._version > then for p, then in zip(ours.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("saved", [False, None])
+def test_the_kind_of_step_is_that_of_the_machine_it_is_taken_on(name, saved):
+    optimizer = OPTIMIZERS[name](network(torch.channels_last).parameters())
+    elsewhere = optimizer.state_dict()
+    for group in elsewhere["param_groups"]:
+        group["fused"] = saved
+    optimizer.load_state_dict(elsewhere)
+    assert all(group["fused"] for group in optimizer.param_groups)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_elsewhere_pytorch_chooses(name):
+    """False would keep a GPU from its own fast step."""
+    weights = [nn.Parameter(torch.ones(2, device="meta"))]
+    assert OPTIMIZERS[name](weights).param_groups[0]["fused"] is None
