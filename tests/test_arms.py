@@ -116,12 +116,37 @@ confirm: {seeds: [0]}
         "s.yaml:17: arms.4.grid.model.fusion: search.space.model.fusion.name (s.yaml:27) ",
         "s.yaml:26: search.space.train.epochs.int: the lowest value 2 is not below",
         "s.yaml:27: search.space.model.fusion.name: needs exactly one of choice, int, float",
-        "s.yaml:23: search: arm 'z fusion=sum' has no validation clips to choose on; add data.val",
+        "s.yaml:23: search: arm 'fusion' and 3 others have no validation clips to choose on",
         "s.yaml:28: confirm.seeds: 0 is the seed that the search of arm 'z fusion=sum' chooses",
     ]
     for line in expected:
         assert any(found.startswith(line) for found in lines), (line, lines)
     assert len(lines) == len(set(lines)) == len(expected)
+
+
+def test_what_is_wrong_with_an_arm_hides_nothing_of_its_search(tmp_path):
+    path = sweep(
+        tmp_path,
+        """arms:
+  - base: CONV
+    set: {model.fusion: sun}
+search:
+  trials: 3
+  objective: test/top1
+  space:
+    train.optimizer.learning_rate: {float: [1.0e-4, 1.0e-2]}
+""",
+    )
+    expected = [
+        "s.yaml:4: model.fusion.name: no fusion named 'sun'; did you mean 'sum'?",
+        "s.yaml:5: search: arm 'conv_fusion' has no validation clips to choose on; add data.val",
+        "s.yaml:7: search.objective: 'test/top1' is not a validation metric",
+        "s.yaml:9: train.optimizer.learning_rate: optimizer 'adamw' has no such option",
+    ]
+    lines = told(path)
+    assert len(lines) == len(expected)
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(start), (line, start)
 
 
 def test_files_of_arms_are_looked_at_though_the_sweep_itself_is_wrong(tmp_path):

@@ -18,7 +18,7 @@ from harness.planning.checks import check_confirm, check_search, goes_by, unconf
 from harness.planning.idle import idle_pruner
 from harness.planning.policy import Policy
 from harness.planning.reported import require_classes
-from harness.planning.searched import require_distinct, require_fair, space_of
+from harness.planning.searched import require_distinct, require_fair, require_validation, space_of
 from harness.planning.space import Dimension
 from harness.planning.sweepfile import Confirm, Search, Sweep
 from harness.planning.task import Task, experiment_task, twins
@@ -116,12 +116,14 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     document, errors = load(Sweep, path, overrides), Errors()
     refuse_settings(document, errors)
     sweep = draft(Sweep, document, errors)
-    tasks = tasks_of(sweep, document, path.parent, errors)
+    every = tasks_of(sweep, document, path.parent, errors)
+    tasks = [task for task in every if task.builds(errors)]
     plan = Plan(sweep.name, tasks, sweep.seeds, sweep.search, confirm=sweep.confirm)
     plan.path, plan.policy = path, sweep.policy
     check_confirm(document, errors)
     if sweep.search:
-        plan.space = space_of(sweep.search, tasks, document, errors)
+        plan.space = space_of(sweep.search, every, document, errors)
+        require_validation(every, document, errors)
         require_fair(tasks, sweep, document, errors)
         require_distinct(tasks, plan.space, errors)
         check_search(sweep.search, plan.space, tasks, document, errors)

@@ -49,7 +49,7 @@ def space_of(
 def _tried(
     tasks: Sequence[Task], space: Sequence[Dimension], wrong: Collection[str]
 ) -> Iterator[Task]:
-    """Every choice of every dimension; where its conditions are `wrong`, or no task is right, what
+    """Every choice of every dimension; where its conditions are `wrong`, or no task is whole, what
     can be said of it alone.
     """
     lost = set(wrong)
@@ -78,15 +78,21 @@ def most_ranks(tasks: Sequence[Task], space: Sequence[Dimension]) -> int:
     return max((task.experiment.train.ranks for task in every), default=1)
 
 
-def require_fair(tasks: Sequence[Task], sweep: Sweep, document: Document, errors: Errors) -> None:
-    """Validation clips to choose on, and seeds to confirm on that the choice was not made with."""
-    blind = [task.arm for task in tasks if task.experiment.data.val is None]
+def require_validation(tasks: Sequence[Task], document: Document, errors: Errors) -> None:
+    """Clips to choose on, whatever else is wrong with a task."""
+    path = ("data", "val")
+    written = [(task.arm, task.document) for task in tasks]
+    blind = [arm for arm, own in written if not own.has(path) or own.at(path) is None]
     if blind:
         message = (
             f"{_listed(blind)} no validation clips to choose on; add data.val, for example "
             "`set: {data.val: {share: 0.2}}`"
         )
         errors.add(document.error(("search",), message))
+
+
+def require_fair(tasks: Sequence[Task], sweep: Sweep, document: Document, errors: Errors) -> None:
+    """Seeds to confirm on that the choice was not made with."""
     choosing = {task.arm: (sweep.seeds or task.experiment.seeds)[0] for task in tasks}
     for seed in sorted(set(sweep.confirm.seeds) & set(choosing.values())):
         arm = next(name for name, own in choosing.items() if own == seed)

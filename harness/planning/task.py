@@ -67,14 +67,15 @@ class Task:
 
     def builds(self, errors: Errors) -> bool:
         """Whether there is an experiment; what is wrong with it or its options is collected."""
+        sound = True
         try:
             experiment = self.experiment
         except UserError as error:
             errors.add(error)
-            return False
+            sound, experiment = False, draft(Experiment, self.document, Errors(), whole=self.whole)
         for wrong in unknown_options(experiment, self.document) if self.whole else ():
             errors.add(wrong)
-        return True
+        return sound
 
     def changed(self, changes: Iterable[tuple[str, Any]], origin: str, arm: str = "") -> "Task":
         """The same task with dotted keys set to other values, all of which stand in one place."""
