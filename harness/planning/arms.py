@@ -14,9 +14,9 @@ from harness.planning.values import arm_name, as_yaml
 
 
 def tasks_of(sweep: Sweep, document: Document, folder: Path, errors: Errors) -> list[Task]:
-    """The tasks of every arm, base files being relative to `folder`; what is wrong is collected.
+    """The tasks of every arm, be they right or wrong; base files are relative to `folder`.
 
-    Those that something is wrong with are among them, unless they are not whole.
+    What is wrong with the arms is collected; what is wrong with a task, by building it.
     """
     tasks, named = [], dict[str, Task]()
     sets = [*_changes(sweep.set, ("set",), document)]
@@ -29,9 +29,7 @@ def tasks_of(sweep: Sweep, document: Document, folder: Path, errors: Errors) -> 
         for arm in _arm(spec, ("arms", str(index)), document, folder, later, errors):
             _require_new(arm, named, errors)
             tasks += _on_data(arm.laid(sets), entries)
-    for task in tasks:
-        task.builds(errors)
-    return [task for task in tasks if task.whole]
+    return tasks
 
 
 def _require_new(arm: Task, named: dict[str, Task], errors: Errors) -> None:

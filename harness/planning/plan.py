@@ -116,8 +116,9 @@ def sweep_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     document, errors = load(Sweep, path, overrides), Errors()
     refuse_settings(document, errors)
     sweep = draft(Sweep, document, errors)
-    every = tasks_of(sweep, document, path.parent, errors)
-    tasks = [task for task in every if task.builds(errors)]
+    made = tasks_of(sweep, document, path.parent, errors)
+    tasks = [task for task in made if task.builds(errors) and task.whole]
+    every = [task for task in made if task.whole]
     plan = Plan(sweep.name, tasks, sweep.seeds, sweep.search, confirm=sweep.confirm)
     plan.path, plan.policy = path, sweep.policy
     check_confirm(document, errors)
