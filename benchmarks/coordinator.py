@@ -172,7 +172,7 @@ class Marks(Silent):
         self.began, self.cpu = time.perf_counter(), time.process_time()
         self.rows: list[dict[str, float]] = []
 
-    def finished(self, cell: Cell, record: Record, *, reused: bool) -> None:  # noqa: ARG002
+    def finished(self, cell: Cell, record: Record, *, reused: bool) -> None:  # noqa: ARG002 (the contract)
         self.finishes += 1
         if self.finishes in self.at:
             whole = 1000 * (time.perf_counter() - self.began) / self.finishes

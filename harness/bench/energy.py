@@ -66,7 +66,7 @@ def rapl(folder: Path) -> tuple[list[Counter], str]:
         return [], f"{packages[0] / 'energy_uj'} may not be read; ask the administrator"
     return [
         Counter(
-            read=lambda p=package: _micro(p / "energy_uj"),  # type: ignore[misc]
+            read=lambda p=package: _micro(p / "energy_uj"),  # type: ignore[misc]  # a lambda has no place for types
             wrap=_micro(package / "max_energy_range_uj"),
             source="RAPL, whole packages",
         )

@@ -40,7 +40,7 @@ def our_extra_mb(case: MemoryCase, variant: Variant) -> float | None:
         conv, x = one.layer.posed(one.batch)
         module = entry(variant, conv, x.shape).module
         assert module is not None, f"{variant} refuses {one.layer.name}"
-        extra = _extra(lambda m=module, x=x: m(x), x)  # type: ignore[misc]
+        extra = _extra(lambda m=module, x=x: m(x), x)  # type: ignore[misc]  # a lambda has no place for types
     return extra
 
 
@@ -54,7 +54,7 @@ def path_extra_mb(case: MemoryCase, path: str) -> float | None:
         conv, x = one.layer.posed(one.batch)
         prepare = forward_ways(conv, x, compiled="compiled" in path)[path]
         try:
-            extra = _extra(lambda prepare=prepare: prepare()(), x)  # type: ignore[misc]
+            extra = _extra(lambda prepare=prepare: prepare()(), x)  # type: ignore[misc]  # a lambda has no place for types
         except RuntimeError:  # NNPACK may run in one process and not in the next
             return None
     return extra

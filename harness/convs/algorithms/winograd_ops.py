@@ -105,7 +105,7 @@ def _(_x: Tensor, _gradient: Tensor, weight: Tensor, *_: Sequence[int]) -> Tenso
     return torch.empty_like(weight)
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: Any = None) -> None:  # noqa: ARG001
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: Any = None) -> None:  # noqa: ARG001 (torch calls it so)
     *tensors, ctx.padding, ctx.tile = inputs
     ctx.save_for_backward(*tensors)
 
