@@ -29,7 +29,7 @@ def test_views_that_stand_for_their_negative(case):
     imaginary = torch.complex(x, x).conj().imag
     for negated in (torch._neg_view(x), imaginary):
         assert negated.is_neg()
-        assert_close(new(negated), conv(negated), rtol=0, atol=1e-5)
+        assert_close(new(negated), conv(negated), rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()
@@ -45,11 +45,11 @@ def test_fake_tensors(case):
 def test_traces(case, unchecked):
     conv, new, x = case
     other = torch.randn_like(x)
-    assert_close(make_fx(new)(x)(other), conv(other), rtol=0, atol=1e-5)
+    assert_close(make_fx(new)(x)(other), conv(other), rtol=1e-5, atol=1e-5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that tracing is out of fashion, and sees constants
         traced = torch.jit.trace(new, x)
-    assert_close(traced(other), conv(other), rtol=0, atol=1e-5)
+    assert_close(traced(other), conv(other), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:FutureWarning")  # torch's own, in jvp
@@ -75,10 +75,10 @@ def test_defaults_of_another_place_or_precision(case):
     conv, new, x = case
     expected = conv(x)
     with torch.device("meta"):
-        assert_close(new(x), expected, rtol=0, atol=1e-5)
+        assert_close(new(x), expected, rtol=1e-5, atol=1e-5)
     torch.set_default_dtype(torch.float64)
     try:
-        assert_close(new(x), expected, rtol=0, atol=1e-5)
+        assert_close(new(x), expected, rtol=1e-5, atol=1e-5)
     finally:
         torch.set_default_dtype(torch.float32)
 
@@ -132,7 +132,7 @@ for batch in (2, 3):
     x = torch.randn(batch, 3, 6, 6, requires_grad=True)
     inputs = [x, *conv.parameters()]
     ours, theirs = compiled(x), conv(x)
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     grads = [torch.autograd.grad(y.square().sum(), inputs) for y in (ours, theirs)]
     torch.testing.assert_close(*grads, rtol=1e-4, atol=1e-4)
 """

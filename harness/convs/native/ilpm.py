@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.convs.geometry import channels_last
+from harness.convs.native.room import room
 
 PLACE: dict[str, Any] = {"device": "cpu", "dtype": torch.float32}  # whatever the defaults are
 
@@ -30,7 +31,7 @@ class Direct:
         weight = weight.resolve_neg()  # memory may hold the negative of what a view stands for
         shape = self._shape(weight[:0], weight, weight[:0])
         self.library.harness_ilpm_packed.restype = ctypes.c_int64
-        packed = torch.empty(self.library.harness_ilpm_packed(shape), **PLACE)
+        packed = room(self.library.harness_ilpm_packed(shape))
         threads = torch.get_num_threads()
         _must(self.library.harness_ilpm_pack(shape, _at(weight), _at(packed), threads))
         return packed

@@ -24,16 +24,13 @@ class Prepared:
         self._kept: tuple[Tensor, State, int, Tensor] | None = None
 
     def get(self, weight: Tensor, make: Callable[[], Tensor], *, frozen: bool = False) -> Tensor:
-        if not _has_identity(weight):
-            return make()
-        state = weight.data_ptr(), weight._version, weight.stride()
-        seen = 0 if frozen else fingerprint(weight)
-        if self._kept is not None:
-            of, then, looked, made = self._kept
-            if of is weight and then == state and (frozen or looked == seen):
+        if self._kept is not None and self._kept[0] is weight:
+            _, state, looked, made = self._kept
+            if state == _state(weight) and (frozen or looked == fingerprint(weight)):
                 return made
         made = make()
-        self._kept = (weight, state, fingerprint(weight), made)
+        if _has_identity(weight):
+            self._kept = weight, _state(weight), fingerprint(weight), made
         return made
 
     def forget(self) -> None:
@@ -41,6 +38,10 @@ class Prepared:
 
     def __reduce__(self) -> tuple[type["Prepared"], tuple[()]]:
         return Prepared, ()
+
+
+def _state(weight: Tensor) -> State:
+    return weight.data_ptr(), weight._version, weight.stride()
 
 
 def _has_identity(weight: Tensor) -> bool:

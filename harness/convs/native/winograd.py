@@ -13,10 +13,10 @@ from functools import cache
 from math import prod
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from harness.convs.native.library import library
+from harness.convs.native.room import room
 
 TILES = ((1, 1, 2), (1, 1, 4), (1, 2, 2), (1, 2, 4), (1, 4, 4), (2, 2, 2), (2, 4, 4), (4, 4, 4))
 MEGABYTE = 2**20
@@ -188,7 +188,7 @@ def forward(
 def transform(call: Call, weight: Tensor) -> Tensor:
     """The weights as `forward` takes them; they serve inputs of any size and batch."""
     size = _native().harness_winograd_size(*call.of_layer)
-    transformed = torch.empty(size, dtype=torch.float32, device="cpu")
+    transformed = room(size)
     done = _native().harness_winograd_weights(
         *call.of_layer,
         call.kernel,

@@ -19,16 +19,16 @@ struct Upcoming {
 INLINE void product(const Shape& s, const float* v, int64_t v_block, const Panel& panel,
                     const float* u, int64_t count, float* m, bool accumulate, Upcoming upcoming) {
   const bool narrow = s.filters - panel.q * PANEL <= WIDTH;
-  const int64_t groups = blocks_of(count, ROWS), rows = blocks_of(count, groups);
-  const int64_t channels = panel.channels.size(), steps = groups * blocks_of(channels, STEP);
-  const int64_t ahead = blocks_of(upcoming.floats * int64_t{sizeof(float)}, steps);
-  const char* next = reinterpret_cast<const char*>(upcoming.first);
+  const int64_t groups = blocks_of(count, ROWS), channels = panel.channels.size();
+  Stream stream{reinterpret_cast<const char*>(upcoming.first),
+                blocks_of(upcoming.floats * int64_t{sizeof(float)}, groups * channels)};
   for (int64_t c = 0; c < channels; c += DEPTH) {
     const int64_t depth = std::min(DEPTH, channels - c);
-    for (int64_t row = 0; row < count; row += rows, next += depth / STEP * ahead)
-      multiply_rows(std::min(rows, count - row), narrow, v + c / WIDTH * v_block + row * WIDTH,
-                    v_block, u + c * PANEL, depth, m + row * PANEL, accumulate || c > 0, next,
-                    ahead);
+    for (int64_t i = 0; i < groups; i++, stream.next += depth * stream.bytes) {
+      const Range rows = Range{0, count}.part(i, groups);  // alike: one row takes as long as four
+      multiply_rows(rows.size(), narrow, v + c / WIDTH * v_block + rows.first * WIDTH, v_block,
+                    u + c * PANEL, depth, m + rows.first * PANEL, accumulate || c > 0, stream);
+    }
   }
 }
 

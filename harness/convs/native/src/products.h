@@ -2,6 +2,7 @@
 //
 // PANEL columns (output channels) are two vectors wide; a panel of weights is [depth][PANEL].
 #pragma once
+#include <algorithm>
 #include <array>
 
 #include "vector.h"
@@ -10,56 +11,101 @@ constexpr int PANEL = 2 * WIDTH;
 #if defined(__AVX512F__)
 constexpr int ROWS = 12;       // 24 of 32 registers accumulate
 constexpr int UPDATE_ROWS = 8;
-constexpr int64_t FEW_BYTES = 0;   // not measured there
 #else
 constexpr int ROWS = 6;        // 12 of 16
 constexpr int UPDATE_ROWS = 4;
-constexpr int64_t FEW_BYTES = 32;
 #endif
 
-constexpr int64_t STEP = 2;  // channels between fetches
+// What is fetched beside products, from `next` on: `bytes` for each channel of a group of rows. Few
+// of them go to the first cache, a line every SELDOM channels; a faster stream would not get through
+// there and goes to the second.
+struct Stream {
+  const char* next;
+  int64_t bytes;
+};
+constexpr int64_t SELDOM = 4, OFTEN = 2;  // channels
+constexpr int64_t FEW_BYTES = 64 / SELDOM + 1;  // the margins between positions are not needed
 
-// Bring near the lines of the cache that begin in `bytes` from `from` on: into the first cache if
-// these are few; a faster stream would not get through there, and goes to the second.
-INLINE void fetch(const char* from, int64_t bytes) {
-  const char* end = from + bytes;
+// Bring the lines of the cache near that begin in `bytes` from `from` on.
+INLINE void fetch_second(const char* from, int64_t bytes) {
   const char* line = from + (-reinterpret_cast<uintptr_t>(from) & 63);
-  if (bytes <= FEW_BYTES)
-    for (; line < end; line += 64) __builtin_prefetch(line, 0, 3);
-  else
-    for (; line < end; line += 64) __builtin_prefetch(line, 0, 2);
+  for (; line < from + bytes; line += 64) __builtin_prefetch(line, 0, 2);
 }
+
+// The sums of R rows by V vectors, in registers.
+template <int R, int V>
+struct Rows {
+  Vec at[R][V];
+
+  INLINE explicit Rows(const float* from) {
+    for (int r = 0; r < R; r++)
+      for (int v = 0; v < V; v++) at[r][v] = from ? load(from + r * PANEL + v * WIDTH) : Vec{};
+  }
+  INLINE void add(const float* in, const float* weights) {
+    Vec w[V];
+    for (int v = 0; v < V; v++) w[v] = load(weights + v * WIDTH);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; r++) {
+      const Vec x = broadcast(in[r * WIDTH]);
+      for (int v = 0; v < V; v++) at[r][v] += x * w[v];
+    }
+  }
+  INLINE void put(float* out) const {
+    for (int r = 0; r < R; r++)
+      for (int v = 0; v < V; v++) store(out + r * PANEL + v * WIDTH, at[r][v]);
+  }
+};
 
 // out[row][PANEL] (+)= sum_c in(row, c) weights[c][PANEL], for R rows.
 //
 // Channels come in blocks of WIDTH: in(row, c) = in[c / WIDTH * block + row * WIDTH + c % WIDTH].
-// Beside it what lies from `next` on is fetched, `ahead` bytes in STEP channels.
+// Whole stretches of them have a loop of their own, with few branches and nothing else in it: the
+// compiler keeps the sums in the same registers there, and the processor guesses its end.
+constexpr int64_t STRETCH = 32;  // channels
+
+template <int R, int V, bool FEW, bool MORE>
+APART void multiply_stretches(const float* in, int64_t block, const float* weights,
+                              int64_t stretches, float* out, Stream stream) {
+  Rows<R, V> rows(MORE ? out : nullptr);
+  const int64_t ahead = stream.bytes * (FEW ? SELDOM : OFTEN);
+  do {
+#pragma GCC unroll 4
+    for (int64_t b = 0; b < STRETCH; b += WIDTH, in += block, weights += WIDTH * PANEL)
+#pragma GCC unroll 16
+      for (int64_t c = 0; c < WIDTH; c++) {
+        if (FEW && c % SELDOM == 0) __builtin_prefetch(stream.next, 0, 3), stream.next += ahead;
+        if (!FEW && c % OFTEN == 0) fetch_second(stream.next, ahead), stream.next += ahead;
+        rows.add(in + c, weights + c * PANEL);
+        // Without this the compiler gathers all fetches at the beginning.
+        if (c % 2) asm volatile("" : "+r"(in), "+r"(weights), "+r"(stream.next));
+      }
+  } while (--stretches > 0);
+  rows.put(out);
+}
+template <int R, int V, bool MORE>
+APART void multiply_rest(const float* in, int64_t block, const float* weights, int64_t channels,
+                         float* out) {
+  Rows<R, V> rows(MORE ? out : nullptr);
+  for (; channels > 0; channels -= WIDTH, in += block)
+    for (int64_t c = 0; c < std::min<int64_t>(WIDTH, channels); c++, weights += PANEL)
+      rows.add(in + c, weights);
+  rows.put(out);
+}
+
 template <int R, int V>
 void multiply(const float* in, int64_t block, const float* weights, int64_t channels, float* out,
-              bool accumulate, const char* next, int64_t ahead) {
-  Vec sums[R][V];
-  for (int r = 0; r < R; r++)
-    for (int v = 0; v < V; v++)
-      sums[r][v] = accumulate ? load(out + r * PANEL + v * WIDTH) : Vec{};
-  const auto add = [&](int64_t c) __attribute__((always_inline)) {
-    Vec w[V];
-    for (int v = 0; v < V; v++) w[v] = load(weights + c * PANEL + v * WIDTH);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; r++) {
-      const Vec x = broadcast(in[r * WIDTH + c]);
-      for (int v = 0; v < V; v++) sums[r][v] += x * w[v];
-    }
-  };
-  for (; channels >= WIDTH; channels -= WIDTH, in += block, weights += WIDTH * PANEL) {
-#pragma GCC unroll 16
-    for (int64_t c = 0; c < WIDTH; c++) {
-      if (c % STEP == 0) fetch(next, ahead), next += ahead;
-      add(c);
-    }
+              bool more, Stream stream) {
+  const int64_t stretches = channels / STRETCH, whole = stretches * STRETCH;
+  if (stretches > 0) {
+    const bool few = stream.bytes <= FEW_BYTES;
+    (few ? more ? multiply_stretches<R, V, true, true> : multiply_stretches<R, V, true, false>
+         : more ? multiply_stretches<R, V, false, true> : multiply_stretches<R, V, false, false>)(
+        in, block, weights, stretches, out, stream);
+    in += whole / WIDTH * block, weights += whole * PANEL, more = true;
   }
-  for (int64_t c = 0; c < channels; c++) add(c);
-  for (int r = 0; r < R; r++)
-    for (int v = 0; v < V; v++) store(out + r * PANEL + v * WIDTH, sums[r][v]);
+  if (whole < channels)
+    (more ? multiply_rest<R, V, true> : multiply_rest<R, V, false>)(in, block, weights,
+                                                                    channels - whole, out);
 }
 
 template <int V, int... R>
