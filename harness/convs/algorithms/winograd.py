@@ -19,6 +19,7 @@ from torch import nn
 
 from harness.convs.algorithms import winograd_calls
 from harness.convs.algorithms.tiles import Tile, is_native, suits
+from harness.convs.algorithms.winograd_again import Again
 from harness.convs.algorithms.winograd_layer import (
     Layer,
     WinogradConv2d,
@@ -104,6 +105,6 @@ class Winograd:
         kind: type[Layer]
         kind = WinogradConv2d if isinstance(conv, nn.Conv2d) else WinogradConv3d
         new = like(conv, kind)
-        new.prepared, new.choices = {}, set()
+        new.prepared, new.again, new.choices = {}, Again(), set()
         new.tile = tuple(self.tile) if isinstance(self.tile, list) else self.tile
         return new

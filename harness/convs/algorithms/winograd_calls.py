@@ -37,17 +37,46 @@ def convolve(
     what `transform` made of the weights. ValueError: the kernel is larger than the padded input.
     """
     x, weight = _channels_last(x), _plain(weight)
+    if finish.residual is not None:
+        finish = finish._replace(residual=_channels_last(finish.residual))
+    kept = transformed is not None
+    planned = plan(x, weight, padding, tile, backwards=backwards, kept=kept)
+    return computed(planned, x, weight, transformed, finish)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """The output's size, and the call that fills it: None if there is nothing in it."""
+
+    size: list[int]
+    memory_format: torch.memory_format
+    call: Call | None
+
+
+def plan(
+    x: Tensor, weight: Tensor, padding: Size, tile: Size, *, backwards: bool, kept: bool
+) -> Planned:
+    """For channels-last maps; `kept`: the weights come transformed."""
     maps = x.shape, x.stride(), weight.shape, weight.stride()
-    kept, threads = transformed is not None, torch.get_num_threads()
-    planned = _planned_forward(maps, padding, tile, backwards, kept, threads)
+    return _planned_forward(maps, padding, tile, backwards, kept, torch.get_num_threads())
+
+
+def computed(
+    planned: Planned, x: Tensor, weight: Tensor, transformed: Tensor | None, finish: Finish
+) -> Tensor:
+    """For the shapes and strides that were planned for."""
     y = torch.empty(
         planned.size, dtype=torch.float32, device="cpu", memory_format=planned.memory_format
     )
     if planned.call is not None:
-        if finish.residual is not None:
-            finish = finish._replace(residual=_channels_last(finish.residual))
         native.forward(planned.call, x, weight, y, transformed=transformed, finish=finish)
     return y
+
+
+def is_plain(x: Tensor) -> bool:
+    """Whether native code reads it as it is."""
+    last = channels_last(x.dim() - 2)
+    return x.dtype == torch.float32 and not x.is_neg() and x.is_contiguous(memory_format=last)
 
 
 def transform(x: Tensor, weight: Tensor, padding: Size, tile: Size) -> Tensor:
@@ -92,19 +121,10 @@ def _plain(x: Tensor) -> Tensor:
     return x.resolve_neg() if x.is_neg() else x
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Planned:
-    """The output's size, and the call that fills it: None if there is nothing in it."""
-
-    size: list[int]
-    memory_format: torch.memory_format
-    call: Call | None
-
-
 @lru_cache(maxsize=SIGNATURES)
 def _planned_forward(
     maps: Maps, padding: Size, tile: Size, backwards: bool, kept: bool, threads: int
-) -> _Planned:
+) -> Planned:
     shape, stride, weight_shape, weight_stride = maps
     axes = _axes(shape[2:], weight_shape[2:], padding, tile)
     size = [shape[0], weight_shape[0], *lengths(shape[2:], weight_shape[2:], padding)]
@@ -115,7 +135,7 @@ def _planned_forward(
         schedule = native.forward_schedule(layer, raw=not kept, threads=threads)
         strides = axes.strides(stride), axes.strides(y.stride())
         call = Call(layer, schedule, *strides, axes.taps(weight_stride, backwards=backwards))
-    return _Planned(size=size, memory_format=channels_last(len(size) - 2), call=call)
+    return Planned(size=size, memory_format=channels_last(len(size) - 2), call=call)
 
 
 @lru_cache(maxsize=SIGNATURES)

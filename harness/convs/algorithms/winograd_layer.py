@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from harness.convs.algorithms import reference, winograd_calls, winograd_ops
 from harness.convs.algorithms.tiles import Tile, tile_of
 from harness.convs.algorithms.tuning import tuned
+from harness.convs.algorithms.winograd_again import Again
 from harness.convs.geometry import Conv, must_fit
 from harness.convs.native.library import library
 from harness.convs.native.prepared import Prepared
@@ -30,6 +31,7 @@ class WinogradConv(nn.Module):
     relu: bool = False
     frozen: bool = False  # weights that nothing changes any more
     prepared: "dict[Any, Prepared]"  # transformed weights, by tile and axes of length one
+    again: Again  # the last call, if weights are frozen
     choices: set[str]  # the tiles that it was computed with, where it is `tuned`
 
     def forward(
@@ -38,6 +40,12 @@ class WinogradConv(nn.Module):
         residual: Tensor | None = None,
     ) -> Tensor:
         assert isinstance(self, Layer)
+        if self.frozen and not (
+            torch.is_grad_enabled() or winograd_ops.recorded(input) or _followed()
+        ):
+            y = self.again.compute(self, input, residual)
+            if y is not None:
+                return y
         return _forward(self, input, residual)
 
     def tile_of(self, _conv: Conv, shape: Sequence[int]) -> Tile:
@@ -164,16 +172,38 @@ def _at_once(conv: Layer, x: Tensor, residual: Tensor | None, padding: Tile, til
             lambda: winograd_calls.transform(x, weight.detach(), padding, tile),
             frozen=conv.frozen,
         )
-    return winograd_calls.convolve(
+    finish = Finish(
+        None if bias is None else bias.float().contiguous(),
+        None if residual is None else residual.float(),
+        conv.relu,
+    )
+    if conv.frozen and made is not None:
+        _remember(conv, x, padding, tile, made, finish)
+    return winograd_calls.convolve(x, weight, padding, tile, transformed=made, finish=finish)
+
+
+def _remember(
+    conv: Layer, x: Tensor, padding: Tile, tile: Tile, made: Tensor, finish: Finish
+) -> None:
+    """If nothing had to be copied for this call, and nothing does for its output."""
+    weight, bias, residual = conv.weight, conv.bias, finish.residual
+    maps = [x] if residual is None else [x, residual]
+    plain = all(winograd_calls.is_plain(map) for map in maps) and finish.bias is bias
+    if (
+        not plain
+        or weight.is_neg()
+        or weight.is_inference()
+        or 1 not in (x.stride(1), weight.stride(1))
+    ):
+        return
+    planned = winograd_calls.plan(x, weight, padding, tile, backwards=False, kept=True)
+    relu = conv.relu
+    conv.again.remember(
+        conv,
         x,
-        weight,
-        padding,
-        tile,
-        transformed=made,
-        finish=Finish(
-            None if bias is None else bias.float().contiguous(),
-            None if residual is None else residual.float(),
-            conv.relu,
+        residual,
+        lambda x, residual: winograd_calls.computed(
+            planned, x, weight, made, Finish(bias, residual, relu)
         ),
     )
 
