@@ -7,8 +7,12 @@ import subprocess
 import sys
 from itertools import islice
 
+import pytest
 import torch
 from command_line import ROOT
+from winograd_cases import needs_native
+
+from harness.convs.native.compiler import find_compiler
 
 BENCHMARKS = ROOT / "benchmarks"
 
@@ -81,3 +85,21 @@ def test_the_coordinators_cost_is_told_with_its_memory():
     )
     assert [row["trials"] for row in report["rows"]] == [2, 10, 20, *[1, 5, 10] * 2]
     assert all(row["ms"] > 0 < row["memory_mb"] for row in report["rows"])
+
+
+@needs_native
+def test_the_limits_of_a_layer_are_told_with_all_their_parts():
+    if find_compiler() is None:
+        pytest.skip("needs a C++ compiler, for example g++")
+    few = ("--layers", "24x9x7", "--batch", 2, "--seconds", 0.1)
+    for tile in (2, 4):
+        report = json.loads(benchmark("limits.py", *few, "--tile", tile, "--format", "json"))
+        [row] = report["rows"]
+        steps = sum(row[f"{part}_ms"] for part in ("inputs", "products", "outputs", "maps"))
+        assert row["alone"] == pytest.approx(row["baseline_ms"] / steps)
+        beside = steps - row["products_ms"] + row["at_peak_ms"]
+        assert row["limit"] == pytest.approx(row["baseline_ms"] / beside)
+        assert report["means"]["limit"] == pytest.approx(row["limit"])
+        products = {2: 16 * 5 * 4, 4: 36 * 3 * 2}[tile] * 2 * 24 * 24
+        assert row["at_peak_ms"] == pytest.approx(2 * products / row["peak_gflops"] / 1e6)
+    assert "24x9x7" in benchmark("limits.py", *few)

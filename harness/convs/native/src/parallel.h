@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -53,33 +52,41 @@ void parallel_for(int64_t count, int threads, const Body& body) {
 }
 
 // Memory that grows to the largest size asked for and is then used again; contents undefined.
+//
+// It comes from the system, not from malloc, which may give what has been in use: that already has
+// its small pages, and would keep them.
 class Scratch {
  public:
   Scratch() = default;
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() {
-    ASAN_UNPOISON_MEMORY_REGION(memory_, size_);
-    std::free(memory_);
-  }
+  ~Scratch() { give_back(); }
 
   float* floats(int64_t count) {
     const std::size_t asked = count * sizeof(float), bytes = (asked + PAGE - 1) / PAGE * PAGE;
     ASAN_UNPOISON_MEMORY_REGION(memory_, size_);
     if (bytes > size_) {
-      std::free(memory_);
-      size_ = 0;
-      memory_ = std::aligned_alloc(PAGE, bytes);
-      if (memory_ == nullptr) throw std::bad_alloc();
+      give_back();
+      void* whole = mmap(nullptr, bytes + PAGE, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (whole == MAP_FAILED) throw std::bad_alloc();
+      whole_ = whole, size_ = bytes;
+      memory_ = static_cast<char*>(whole) + (-reinterpret_cast<uintptr_t>(whole) & (PAGE - 1));
       madvise(memory_, bytes, MADV_HUGEPAGE);  // only a hint: many streams, few translations
-      size_ = bytes;
     }
-    ASAN_POISON_MEMORY_REGION(static_cast<char*>(memory_) + asked, size_ - asked);
-    return static_cast<float*>(memory_);
+    ASAN_POISON_MEMORY_REGION(memory_ + asked, size_ - asked);
+    return reinterpret_cast<float*>(memory_);
   }
 
  private:
   static constexpr std::size_t PAGE = std::size_t{2} << 20;
-  void* memory_ = nullptr;
+  void* whole_ = nullptr;
+  char* memory_ = nullptr;  // in `whole_`, where a huge page begins
   std::size_t size_ = 0;
+
+  void give_back() {
+    ASAN_UNPOISON_MEMORY_REGION(memory_, size_);
+    if (size_ > 0) munmap(whole_, size_ + PAGE);
+    size_ = 0;
+  }
 };
