@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from measure import machine, private_bytes, side_by_side
+from measure import machine, printed, private_bytes, side_by_side
 
 from harness.cell import Cell
 from harness.coordination.coordinator import Coordinator
@@ -30,7 +30,7 @@ from harness.coordination.executors.contract import End, Report
 from harness.coordination.watchers import Silent
 from harness.places import Places
 from harness.planning.plan import Plan, sweep_plan
-from harness.report.formats import ColumnSpec, Table, markdown
+from harness.report.formats import ColumnSpec, Table
 from harness.results.environment import environment
 from harness.results.record import Record
 from harness.results.store import save
@@ -83,11 +83,7 @@ def main() -> None:
     for search in searches:
         [found] = side_by_side([partial(measured, search, options.profile)])
         report["rows"] += found
-    if options.format == "json":
-        print(json.dumps(report, indent=1))
-    else:
-        print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
-        print(f"\n{markdown(table(report['rows']))}")
+    printed(report, table(report["rows"]), options.format)
 
 
 def arguments() -> argparse.Namespace:

@@ -14,7 +14,6 @@ Only layers in two dimensions; a C++ compiler must be there.
 
 import argparse
 import ctypes
-import json
 import subprocess
 import sys
 from functools import partial
@@ -24,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from measure import machine
+from measure import machine, printed
 
 from harness.bench import closed_form
 from harness.bench.layers import Layer, layers_of
@@ -40,7 +39,7 @@ from harness.convs.native.compiler import ARCHITECTURES, FLAGS, HERE, find_compi
 from harness.convs.native.library import instruction_set
 from harness.convs.native.room import room
 from harness.errors import UserError
-from harness.report.formats import ColumnSpec, Table, markdown
+from harness.report.formats import ColumnSpec, Table
 
 STEPS = ("inputs", "products", "outputs")
 Row = dict[str, Any]
@@ -53,11 +52,7 @@ def main() -> None:
         layers = [layer for layer in layers_of(options.layers) if len(layer.size) == 2]
         rows = [measured(layer, options, how, library) for layer in layers]
     report = {"machine": machine("torch"), "rows": rows, "means": means(rows)}
-    if options.format == "json":
-        print(json.dumps(report, indent=1))
-    else:
-        print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
-        print(f"\n{markdown(table([*rows, report['means']]))}")
+    printed(report, table([*rows, report["means"]]), options.format)
 
 
 def arguments() -> argparse.Namespace:
@@ -94,7 +89,10 @@ def measured(layer: Layer, options: argparse.Namespace, how: Bench, library: cty
     peak = gemm_gflops(how.clock)
     ms: dict[str, float] = {}
     with Load() as load:
-        for calls in ({**paths, "ours": partial(ours, x)}, parts):  # whole layers, then parts of one
+        for calls in (
+            {**paths, "ours": partial(ours, x)},
+            parts,
+        ):  # whole layers, then parts of one
             times = race(calls, how.clock, seconds=options.seconds / 2)
             ms |= {name: t.median for name, t in times.items()}
     best = min(paths, key=ms.__getitem__)

@@ -1,5 +1,6 @@
 """Processor time of work in processes of its own, what a process holds in memory, and where."""
 
+import json
 import os
 import platform
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cpu import cpu_model
+from harness.report.formats import Table, markdown
 from harness.results.environment import commit, installed
 
 
@@ -84,3 +86,12 @@ def machine(*packages: str) -> dict[str, Any]:
         **{package: installed(package) for package in packages},
         "commit": commit(),
     }
+
+
+def printed(report: dict[str, Any], table: Table, how: str) -> None:
+    """All of a report as JSON, or for people its machine and the table."""
+    if how == "json":
+        print(json.dumps(report, indent=1))
+        return
+    print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
+    print(f"\n{markdown(table)}")
