@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from harness.convs.algorithms import reference, winograd_calls, winograd_ops
 from harness.convs.algorithms.tiles import Tile, tile_of
 from harness.convs.algorithms.tuning import tuned
-from harness.convs.algorithms.winograd_again import Again
+from harness.convs.algorithms.winograd_again import Again, Seen, seen
 from harness.convs.geometry import Conv, must_fit
 from harness.convs.native.library import library
 from harness.convs.native.prepared import Prepared
@@ -163,6 +163,7 @@ def _single(conv: Layer, x: Tensor, residual: Tensor | None) -> Tensor:
 
 def _at_once(conv: Layer, x: Tensor, residual: Tensor | None, padding: Tile, tile: Tile) -> Tensor:
     """Without gradients: nothing is dispatched, and the weights are transformed only once."""
+    now = seen(conv, x, residual) if conv.frozen else None
     weight, bias = conv.weight.float(), conv.bias
     made = None
     if not conv.training and isinstance(weight, nn.Parameter):
@@ -173,17 +174,17 @@ def _at_once(conv: Layer, x: Tensor, residual: Tensor | None, padding: Tile, til
             frozen=conv.frozen,
         )
     finish = Finish(
-        None if bias is None else bias.float().contiguous(),
+        None if bias is None else bias.float().resolve_neg().contiguous(),
         None if residual is None else residual.float(),
         conv.relu,
     )
-    if conv.frozen and made is not None:
-        _remember(conv, x, padding, tile, made, finish)
+    if now is not None and made is not None and conv.again.is_due(now):
+        _remember(conv, now, x, made, finish, padding=padding, tile=tile)
     return winograd_calls.convolve(x, weight, padding, tile, transformed=made, finish=finish)
 
 
 def _remember(
-    conv: Layer, x: Tensor, padding: Tile, tile: Tile, made: Tensor, finish: Finish
+    conv: Layer, now: Seen, x: Tensor, made: Tensor, finish: Finish, *, padding: Tile, tile: Tile
 ) -> None:
     """If nothing had to be copied for this call, and nothing does for its output."""
     weight, bias, residual = conv.weight, conv.bias, finish.residual
@@ -199,9 +200,7 @@ def _remember(
     planned = winograd_calls.plan(x, weight, padding, tile, backwards=False, kept=True)
     relu = conv.relu
     conv.again.remember(
-        conv,
-        x,
-        residual,
+        now,
         lambda x, residual: winograd_calls.computed(
             planned, x, weight, made, Finish(bias, residual, relu)
         ),

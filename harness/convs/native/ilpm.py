@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from harness.convs.geometry import channels_last
-from harness.convs.native.room import room
 
 PLACE: dict[str, Any] = {"device": "cpu", "dtype": torch.float32}  # whatever the defaults are
 
@@ -31,7 +30,7 @@ class Direct:
         weight = weight.resolve_neg()  # memory may hold the negative of what a view stands for
         shape = self._shape(weight[:0], weight, weight[:0])
         self.library.harness_ilpm_packed.restype = ctypes.c_int64
-        packed = room(self.library.harness_ilpm_packed(shape))
+        packed = torch.empty(self.library.harness_ilpm_packed(shape), **PLACE)
         threads = torch.get_num_threads()
         _must(self.library.harness_ilpm_pack(shape, _at(weight), _at(packed), threads))
         return packed

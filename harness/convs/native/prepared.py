@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from harness.convs.native.library import library
 
-State = tuple[int, int, tuple[int, ...]]  # place, version, strides
+State = tuple[int, int, tuple[int, ...], tuple[int, ...], bool]  # place, version, shape, ...
 
 
 class Prepared:
@@ -24,13 +24,15 @@ class Prepared:
         self._kept: tuple[Tensor, State, int, Tensor] | None = None
 
     def get(self, weight: Tensor, make: Callable[[], Tensor], *, frozen: bool = False) -> Tensor:
-        if self._kept is not None and self._kept[0] is weight:
-            _, state, looked, made = self._kept
-            if state == _state(weight) and (frozen or looked == fingerprint(weight)):
+        state = _state(weight)  # before anything is made of it: a thread may write meanwhile
+        if self._kept is not None and state is not None:
+            of, then, looked, made = self._kept
+            if of is weight and state == then and (frozen or looked == fingerprint(weight)):
                 return made
-        made = make()
-        if _has_identity(weight):
-            self._kept = weight, _state(weight), fingerprint(weight), made
+        if state is None or not _is_dense(weight):
+            return make()
+        looked, made = fingerprint(weight), make()
+        self._kept = weight, state, looked, made
         return made
 
     def forget(self) -> None:
@@ -40,16 +42,17 @@ class Prepared:
         return Prepared, ()
 
 
-def _state(weight: Tensor) -> State:
-    return weight.data_ptr(), weight._version, weight.stride()
-
-
-def _has_identity(weight: Tensor) -> bool:
-    """A parameter with a version, whose float32 values lie in memory without gaps."""
+def _state(weight: Tensor) -> State | None:
+    """None for what is no parameter of plain float32 values with a version."""
     if not isinstance(weight, nn.Parameter) or weight.is_inference():
-        return False
-    if weight.dtype != torch.float32 or weight.device.type != "cpu":
-        return False
+        return None
+    if weight.dtype != torch.float32 or not weight.is_cpu:
+        return None
+    return weight.data_ptr(), weight._version, weight.shape, weight.stride(), weight.is_neg()
+
+
+def _is_dense(weight: Tensor) -> bool:
+    """Whether the values lie in memory without gaps."""
     return bool(torch.ops.aten.is_non_overlapping_and_dense(weight))
 
 

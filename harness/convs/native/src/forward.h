@@ -20,14 +20,18 @@ INLINE void product(const Shape& s, const float* v, int64_t v_block, const Panel
                     const float* u, int64_t count, float* m, bool accumulate, Upcoming upcoming) {
   const bool narrow = s.filters - panel.q * PANEL <= WIDTH;
   const int64_t groups = blocks_of(count, ROWS), channels = panel.channels.size();
-  Stream stream{reinterpret_cast<const char*>(upcoming.first),
-                blocks_of(upcoming.floats * int64_t{sizeof(float)}, groups * channels)};
+  // Fetched beside whole stretches alone, shared out evenly.
+  const int64_t bytes = upcoming.floats * int64_t{sizeof(float)};
+  const int64_t fetching = std::max<int64_t>(groups * (channels / STRETCH * STRETCH), 1);
+  int64_t fetched = 0;
   for (int64_t c = 0; c < channels; c += DEPTH) {
     const int64_t depth = std::min(DEPTH, channels - c);
-    for (int64_t i = 0; i < groups; i++, stream.next += depth * stream.bytes) {
+    for (int64_t i = 0; i < groups; i++, fetched += depth / STRETCH * STRETCH) {
       const Range rows = Range{0, count}.part(i, groups);  // alike: one row takes as long as four
+      const char* next = reinterpret_cast<const char*>(upcoming.first) + bytes * fetched / fetching;
       multiply_rows(rows.size(), narrow, v + c / WIDTH * v_block + rows.first * WIDTH, v_block,
-                    u + c * PANEL, depth, m + rows.first * PANEL, accumulate || c > 0, stream);
+                    u + c * PANEL, depth, m + rows.first * PANEL, accumulate || c > 0,
+                    Stream{next, blocks_of(bytes, fetching)});
     }
   }
 }
@@ -75,7 +79,7 @@ INLINE void products_of(const Layout<Tile>& l, const float* v, const float* u, R
       const int64_t p_next = more ? p : end ? 0 : p + 1;
       products(l, v, whole_panel(l, u, q), p, count,
                sums.m + p * sums.position + (q - panels.first) * sums.panel,
-               {u + (q_next * Tile::POSITIONS + p_next) * l.u_position, l.u_position});
+               {u + (q_next * Tile::POSITIONS + p_next) * l.u_position, l.u_position - MARGIN});
       beside(q, p);
     }
 }

@@ -16,15 +16,15 @@ constexpr int ROWS = 6;        // 12 of 16
 constexpr int UPDATE_ROWS = 4;
 #endif
 
-// What is fetched beside products, from `next` on: `bytes` for each channel of a group of rows. Few
-// of them go to the first cache, a line every SELDOM channels; a faster stream would not get through
-// there and goes to the second.
+// What is fetched beside products, from `next` on: `bytes` for each channel of a stretch. Few of them
+// go to the first cache, a line every SELDOM channels; a faster stream would not get through there
+// and goes to the second.
 struct Stream {
   const char* next;
   int64_t bytes;
 };
 constexpr int64_t SELDOM = 4, OFTEN = 2;  // channels
-constexpr int64_t FEW_BYTES = 64 / SELDOM + 1;  // the margins between positions are not needed
+constexpr int64_t FEW_BYTES = WIDTH == 8 ? 64 / SELDOM : 0;  // not measured with longer vectors
 
 // Bring the lines of the cache near that begin in `bytes` from `from` on.
 INLINE void fetch_second(const char* from, int64_t bytes) {
