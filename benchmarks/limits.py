@@ -9,7 +9,7 @@ by a copy. Two sums are set against PyTorch's fastest path:
 - `alone`: the steps alone and the copy. What we lose between the steps is nothing there.
 - `limit`: the same with the products at the rate of the best large matrix product of this run.
 
-Only layers in two dimensions; a C++ compiler must be there.
+Images and kernels of 3 x 3 alone; a C++ compiler must be there.
 """
 
 import argparse
@@ -47,9 +47,11 @@ Row = dict[str, Any]
 
 def main() -> None:
     options = arguments()
+    layers = layers_of(options.layers)
+    if any(layer.kernel != (3, 3) for layer in layers):
+        raise UserError(f"--layers {options.layers}: images and kernels of 3 x 3 alone")
     with bench(threads=1) as how, TemporaryDirectory() as folder, torch.no_grad():
         library = compiled(Path(folder))
-        layers = [layer for layer in layers_of(options.layers) if len(layer.size) == 2]
         rows = [measured(layer, options, how, library) for layer in layers]
     report = {"machine": machine("torch"), "rows": rows, "means": means(rows)}
     printed(report, table([*rows, report["means"]]), options.format)
@@ -89,10 +91,7 @@ def measured(layer: Layer, options: argparse.Namespace, how: Bench, library: cty
     peak = gemm_gflops(how.clock)
     ms: dict[str, float] = {}
     with Load() as load:
-        for calls in (
-            {**paths, "ours": partial(ours, x)},
-            parts,
-        ):  # whole layers, then parts of one
+        for calls in ({**paths, "ours": partial(ours, x)}, parts):
             times = race(calls, how.clock, seconds=options.seconds / 2)
             ms |= {name: t.median for name, t in times.items()}
     best = min(paths, key=ms.__getitem__)
@@ -167,4 +166,5 @@ if __name__ == "__main__":
     try:
         main()
     except UserError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -19,16 +19,20 @@ BENCHMARKS = ROOT / "benchmarks"
 
 def benchmark(name, *arguments):
     """What a benchmark prints."""
+    done = ended(name, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def ended(name, *arguments):
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, str(BENCHMARKS / name), *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"PYTHONPATH": path},
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_the_benchmark_prints_every_variant_and_what_memory_does(tmp_path):
@@ -88,11 +92,11 @@ def test_the_coordinators_cost_is_told_with_its_memory():
 
 
 @needs_native
-def test_the_limits_of_a_layer_are_told_with_all_their_parts():
+def test_the_limits_of_a_layer_are_told_with_all_their_parts(depth):
     if find_compiler() is None:
         pytest.skip("needs a C++ compiler, for example g++")
     few = ("--layers", "24x9x7", "--batch", 2, "--seconds", 0.1)
-    for tile in (2, 4):
+    for tile in depth([4], [2, 4]):
         report = json.loads(benchmark("limits.py", *few, "--tile", tile, "--format", "json"))
         [row] = report["rows"]
         steps = sum(row[f"{part}_ms"] for part in ("inputs", "products", "outputs", "maps"))
@@ -102,4 +106,10 @@ def test_the_limits_of_a_layer_are_told_with_all_their_parts():
         assert report["means"]["limit"] == pytest.approx(row["limit"])
         products = {2: 16 * 5 * 4, 4: 36 * 3 * 2}[tile] * 2 * 24 * 24
         assert row["at_peak_ms"] == pytest.approx(2 * products / row["peak_gflops"] / 1e6)
-    assert "24x9x7" in benchmark("limits.py", *few)
+    assert "24x9x7" in benchmark("limits.py", *few, "--tile", 2)
+
+
+def test_limits_are_those_of_images():
+    done = ended("limits.py", "--layers", "r3d18")
+    assert done.returncode == 2
+    assert done.stderr == "error: --layers r3d18: images and kernels of 3 x 3 alone\n"

@@ -80,6 +80,7 @@ def fold_norms(network: nn.Module) -> nn.Module:
         conv: Any = node.args[0]
         if _calls(conv, modules, CONVS) and len(conv.users) == 1:
             norm: Any = modules[node.target]
+            # Its type variable cannot be solved from `nn.Module`, which is all that fx knows.
             fused: nn.Module = fuse_conv_bn_eval(modules[conv.target], norm)  # type: ignore[type-var]
             network.set_submodule(conv.target, fused)
             modules[conv.target] = fused

@@ -82,6 +82,7 @@ APART void multiply_stretches(const float* in, int64_t block, const float* weigh
   } while (--stretches > 0);
   rows.put(out);
 }
+// The channels that fill no stretch.
 template <int R, int V, bool MORE>
 APART void multiply_rest(const float* in, int64_t block, const float* weights, int64_t channels,
                          float* out) {
@@ -92,6 +93,7 @@ APART void multiply_rest(const float* in, int64_t block, const float* weights, i
   rows.put(out);
 }
 
+// Any number of channels; `more` is added to what is there already. Beside it `stream` is fetched.
 template <int R, int V>
 void multiply(const float* in, int64_t block, const float* weights, int64_t channels, float* out,
               bool more, Stream stream) {
