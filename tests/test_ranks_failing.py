@@ -1,7 +1,9 @@
 """Ranks that die, miss each other or are left alone: none stays, and the reason is known."""
 
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,6 +72,27 @@ def test_ranks_whose_coordinator_is_gone_leave(workspace, tmp_path):
         process.join(60)
     assert [process.exitcode for process in processes] == [0, 0]
     assert not Path(started.meeting).parent.exists(), "who made it may be gone"
+
+
+def test_the_meeting_stays_until_the_last_has_left(tmp_path):
+    """torch signs a rank off in the meeting's file: if that went meanwhile, it waits for it."""
+    two = crew.ranks(2)
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=meets, args=(rank, tmp_path)) for rank in two]
+    for process in processes:
+        process.start()
+    processes[0].join(60)
+    (tmp_path / "the first has left").touch()
+    processes[1].join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert not Path(two[0].meeting).parent.exists(), "who made it may be gone"
+
+
+def meets(rank, folder):
+    with met(rank, "cpu"):
+        while not (rank.first or (folder / "the first has left").exists()):
+            time.sleep(0.01)
+        assert Path(rank.meeting).exists()
 
 
 def test_a_rank_waits_for_others_as_long_as_its_starter_lives(tmp_path, monkeypatch):

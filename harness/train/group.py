@@ -44,15 +44,14 @@ def met(rank: Rank, device: str) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
-        if rank.first:  # who made the place may be gone
-            _leave(rank)
+        _leave_after(rank)
 
 
 def _all_have_come(rank: Rank) -> None:
     """Wait for as long as whoever started the ranks lives, who ends them all if one fails: the
     first may have to wait for an orphan's lock, and the others for it.
     """
-    places = [Path(f"{rank.meeting}.{number}") for number in range(rank.count)]
+    places = _places(rank)
     try:
         places[rank.number].touch()
     except FileNotFoundError:  # another has found that out below, and left
@@ -63,6 +62,23 @@ def _all_have_come(rank: Rank) -> None:
             _leave(rank)
             raise StoppedError
         time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _leave_after(rank: Rank) -> None:
+    """The last to leave removes the meeting, since whoever made it may be gone.
+
+    Not before: torch signs a rank off in the meeting's file, and if that goes between its look and
+    its signature it waits for it, for half an hour.
+    """
+    places = _places(rank)
+    places[rank.number].unlink(missing_ok=True)
+    if not any(place.exists() for place in places):
+        _leave(rank)
+
+
+def _places(rank: Rank) -> list[Path]:
+    """Where each rank says that it is here."""
+    return [Path(f"{rank.meeting}.{number}") for number in range(rank.count)]
 
 
 def _leave(rank: Rank) -> None:
