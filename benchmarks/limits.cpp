@@ -8,11 +8,12 @@ namespace {
 template <class Tile>
 struct Steps {
   const Layout<Tile> l;
+  const Block<Tile> block;
   const Schedule& schedule;
   const int64_t blocks, together, panel, position;
 
   Steps(const Shape& shape, const Schedule& how)
-      : l(shape, how.tiles), schedule(how), blocks(blocks_of(l.all, l.block)),
+      : l(shape, how.tiles), block(l, {0, l.block}), schedule(how), blocks(blocks_of(l.all, l.block)),
         together(how.positions_first ? l.panels : 1), panel(l.lines_out * PANEL),
         position(together * panel + MARGIN) {}
 
@@ -46,7 +47,7 @@ EXPORT void limits_inputs(int tile, const Shape* shape, const Schedule* schedule
   with_tile(tile, *shape, *schedule, [&](const auto& s, auto) {
     const Edges edges(scratch, *shape);
     for (int64_t i = 0; i < s.blocks; i++)
-      transform_inputs(s.l, x, {0, s.l.block}, edges.zeros, v);
+      transform_inputs(s.block, x, s.block.tiles, edges.zeros, v);
   });
 }
 
@@ -54,7 +55,7 @@ EXPORT void limits_products(int tile, const Shape* shape, const Schedule* schedu
                             const float* u, float* m) {
   with_tile(tile, *shape, *schedule, [&](const auto& s, auto) {
     s.each_panels(m, [&](const Sums& sums, Range panels) {
-      products_of(s.l, v, u, panels, s.l.block, sums, [](int64_t, int64_t) {});
+      products_of(s.block, v, u, panels, sums, [](int64_t, int64_t) {});
     });
   });
 }
@@ -65,11 +66,12 @@ EXPORT void limits_outputs(int tile, const Shape* shape, const Schedule* schedul
   with_tile(tile, *shape, *schedule, [&](const auto& s, auto) {
     const Edges edges(for_edges, *shape);
     const Output out{y, nullptr, nullptr, false};
-    const auto* targets = targets_of(s.l, {0, s.l.block}, out, edges, for_targets);
+    const auto* targets = targets_of(s.block, out, edges, for_targets);
+    const Inverses inverses(s.l, out);
     s.each_panels(m, [&](const Sums& sums, Range panels) {
       for (int64_t i = 0; i < panels.size(); i++)
-        transform_outputs(s.l, sums.m + i * sums.panel, sums.position, panels.first + i, s.l.block,
-                          out, targets);
+        transform_outputs(s.block, inverses, sums.m + i * sums.panel, sums.position,
+                          panels.first + i, out, targets);
     });
   });
 }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.convs.cook_toom import NEAR_ONE, POINTS, cook_toom
+from harness.convs.cook_toom import NEAR_ONE, POINTS, cook_toom, short
 from harness.convs.native import matrices
 
 
@@ -77,6 +77,23 @@ def test_a_tile_is_a_correlation_exactly(case, data):
     products = [u * v for u, v in zip(times(kernel, taps), times(transform, signal), strict=True)]
     assert times(inverse, products) == [
         sum(taps[j] * signal[i + j] for j in range(r)) for i in range(m)
+    ]
+
+
+@given(case=filtering(), data=st.data())
+def test_a_short_tile_is_one_with_the_weights_of_the_whole_exactly(case, data):
+    m, r, points = case
+    outputs = data.draw(st.integers(1, m))
+    inverse, kernel, transform = short(outputs, m, r, points)
+    weights = cook_toom(m, r, points).kernel
+    assert kernel == [*weights[: outputs + r - 2], weights[-1]]
+    signal = data.draw(
+        st.lists(st.integers(-9, 9), min_size=outputs + r - 1, max_size=outputs + r - 1)
+    )
+    taps = data.draw(st.lists(st.integers(-9, 9), min_size=r, max_size=r))
+    products = [u * v for u, v in zip(times(kernel, taps), times(transform, signal), strict=True)]
+    assert times(inverse, products) == [
+        sum(taps[j] * signal[i + j] for j in range(r)) for i in range(outputs)
     ]
 
 

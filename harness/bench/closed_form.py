@@ -6,14 +6,16 @@ References: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
 Counts are for one sample. A layer is given by its axes: length, kernel, stride, padding, dilation.
 Direct: every output times every tap, as papers count. Valid: without the taps that fall on zero
 padding, which a good direct kernel skips; speed-ups are judged against these. Winograd: the n^d
-products of each tile, tiles at the edges counted whole. The transforms are additions and
-multiplications by constants and are not counted, as in the paper.
+products of each tile, and those that are left of a tile at the end of an image, as the native
+kernels compute it. The transforms are additions and multiplications by constants and are not
+counted, as in the paper.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+from harness.convs.cook_toom import outputs_left
 from harness.convs.geometry import Conv
 
 
@@ -48,9 +50,16 @@ class Extent:
         """Whether one value is seen by one tap."""
         return self.length == self.outputs == 1
 
-    def transformed(self, m: int) -> int:
-        """Products of F(m, r) along this axis; for m = 1 those of direct sums, padding skipped."""
-        return self.valid if m == 1 else -(-self.outputs // m) * (m + self.kernel - 1)
+    def transformed(self, m: int, *, shorten: bool = False) -> int:
+        """Products of F(m, r) along this axis; for m = 1 those of direct sums, padding skipped.
+
+        `shorten`: the last tile takes no more than it has to.
+        """
+        if m == 1:
+            return self.valid
+        tiles = -(-self.outputs // m)
+        spared = m - outputs_left(self.outputs, m) if shorten else 0
+        return tiles * (m + self.kernel - 1) - spared
 
 
 def extents(conv: Conv, size: Sequence[int]) -> list[Extent]:
@@ -94,11 +103,13 @@ def winograd(conv: Conv, size: Sequence[int], tile: Sequence[int]) -> int:
     """Products of the transformed domain, for tiles of `tile` outputs ([frames,] rows, columns).
 
     An axis of length one is summed directly, one tap of it, unless no other axis is transformed.
+    The last tiles are whole where three axes are transformed.
     """
     axes = list(zip(extents(conv, size), tile, strict=True))
     if any(m > 1 and not axis.is_one for axis, m in axes):
         axes = [(axis, 1 if axis.is_one else m) for axis, m in axes]
-    return _channels(conv) * prod(axis.transformed(m) for axis, m in axes)
+    flat = sum(m > 1 for _, m in axes) < 3
+    return _channels(conv) * prod(axis.transformed(m, shorten=flat) for axis, m in axes)
 
 
 def reduction(m: int, r: int, dimensions: int) -> float:

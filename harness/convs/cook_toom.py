@@ -54,6 +54,37 @@ def cook_toom(m: int, r: int, points: tuple[Fraction, ...] = POINTS) -> CookToom
     return CookToom(inverse, kernel, data)
 
 
+# Fewer outputs that a tile of m may have at the end of a map: what is left is rounded up to these.
+SHORT = {2: (1,), 4: (2, 3)}
+
+
+def short(outputs: int, m: int, r: int, points: tuple[Fraction, ...] = POINTS) -> CookToom:
+    """F(outputs, r) for the weights of F(m, r) at its first outputs + r - 2 points and infinity.
+
+    Their rows of G are those of F(outputs, r) but for a factor, which B^T makes up for. So a tile
+    that has fewer outputs takes fewer products, with the same transformed weights.
+
+    >>> [[str(value) for value in row] for row in short(1, 2, 3).data]
+    [['1', '-1', '0'], ['0', '2', '0'], ['0', '-1', '1']]
+    """
+    own, whole = cook_toom(outputs, r, points), cook_toom(m, r, points)
+    kernel = [*whole.kernel[: outputs + r - 2], whole.kernel[-1]]
+    at_points = zip(own.kernel[:-1], kernel[:-1], strict=True)
+    factors = [*(ours[0] / theirs[0] for ours, theirs in at_points), Fraction(1)]
+    data = [[f * value for value in row] for f, row in zip(factors, own.data, strict=True)]
+    return CookToom(own.inverse, kernel, data)
+
+
+def outputs_left(outputs: int, m: int) -> int:
+    """Outputs of the last tile of m along an axis, as `SHORT` rounds them up.
+
+    >>> [outputs_left(outputs, 4) for outputs in (12, 13, 14, 15)]
+    [4, 2, 2, 3]
+    """
+    left = outputs - (-(-outputs // m) - 1) * m
+    return next(few for few in (*SHORT.get(m, ()), m) if few >= left)
+
+
 def _expand(roots: list[Fraction]) -> list[Fraction]:
     """The coefficients of (x - root) ..., lowest power first."""
     coefficients = [Fraction(1)]

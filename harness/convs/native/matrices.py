@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from harness.convs.cook_toom import NEAR_ONE, POINTS, Matrix, cook_toom
+from harness.convs.cook_toom import NEAR_ONE, POINTS, SHORT, Matrix, cook_toom, short
 
 HEADER = Path(__file__).parent / "src" / "cook_toom.h"
 TILES = {2: POINTS, 4: NEAR_ONE}  # outputs of a tile, for three taps: its points
@@ -18,6 +18,9 @@ START = """\
 
 template <int M>
 struct CookToom;
+// F(E, 3) with the weights that F(M, 3) has at the first E + 1 points and infinity.
+template <int M, int E>
+struct ShortCookToom;
 """
 
 
@@ -32,16 +35,27 @@ def header() -> str:
             "Spread": _transposed(inverse),
             "Gather": _transposed(kernel),
         }
-        body = "".join(_struct(name, matrix) for name, matrix in matrices.items())
         listed = ", ".join(map(str, points[: m + 1]))
-        parts.append(
-            f"\n// Points {listed} and infinity.\ntemplate <>\nstruct CookToom<{m}> {{\n{body}}};\n"
-        )
+        parts.append(f"\n// Points {listed} and infinity.")
+        parts.append(_template(f"CookToom<{m}>", matrices))
+        for outputs in SHORT[m]:
+            few = short(outputs, m, 3, points)
+            matrices = {
+                "Data": few.data,
+                "Inverse": few.inverse,
+                "Spread": _transposed(few.inverse),
+            }
+            parts.append(_template(f"ShortCookToom<{m}, {outputs}>", matrices))
     return "".join(parts)
 
 
 def _transposed(matrix: Matrix) -> Matrix:
     return [list(column) for column in zip(*matrix, strict=True)]
+
+
+def _template(name: str, matrices: dict[str, Matrix]) -> str:
+    body = "".join(_struct(each, matrix) for each, matrix in matrices.items())
+    return f"\ntemplate <>\nstruct {name} {{\n{body}}};\n"
 
 
 def _struct(name: str, matrix: Matrix) -> str:

@@ -6,6 +6,9 @@
 
 template <int M>
 struct CookToom;
+// F(E, 3) with the weights that F(M, 3) has at the first E + 1 points and infinity.
+template <int M, int E>
+struct ShortCookToom;
 
 // Points 0, 1, -1 and infinity.
 template <>
@@ -46,6 +49,29 @@ struct CookToom<2> {
         {1, 1.0f / 2, 1.0f / 2, 0},
         {0, 1.0f / 2, -1.0f / 2, 0},
         {0, 1.0f / 2, 1.0f / 2, 1}};
+  };
+};
+
+template <>
+struct ShortCookToom<2, 1> {
+  struct Data {
+    static constexpr int ROWS = 3, COLUMNS = 3;
+    static constexpr float values[ROWS][COLUMNS] = {
+        {1, -1, 0},
+        {0, 2, 0},
+        {0, -1, 1}};
+  };
+  struct Inverse {
+    static constexpr int ROWS = 1, COLUMNS = 3;
+    static constexpr float values[ROWS][COLUMNS] = {
+        {1, 1, 1}};
+  };
+  struct Spread {
+    static constexpr int ROWS = 3, COLUMNS = 1;
+    static constexpr float values[ROWS][COLUMNS] = {
+        {1},
+        {1},
+        {1}};
   };
 };
 
@@ -96,5 +122,60 @@ struct CookToom<4> {
         {256.0f / 225, -2048.0f / 2975, -2048.0f / 2975, 128.0f / 1071, 128.0f / 1071, 0},
         {0, -256.0f / 595, 256.0f / 595, 64.0f / 357, -64.0f / 357, 0},
         {0, -32.0f / 119, -32.0f / 119, 32.0f / 119, 32.0f / 119, 1}};
+  };
+};
+
+template <>
+struct ShortCookToom<4, 2> {
+  struct Data {
+    static constexpr int ROWS = 4, COLUMNS = 4;
+    static constexpr float values[ROWS][COLUMNS] = {
+        {225.0f / 256, 0, -9.0f / 4, 0},
+        {0, -595.0f / 512, -119.0f / 64, 0},
+        {0, 595.0f / 512, -119.0f / 64, 0},
+        {0, -25.0f / 64, 0, 1}};
+  };
+  struct Inverse {
+    static constexpr int ROWS = 2, COLUMNS = 4;
+    static constexpr float values[ROWS][COLUMNS] = {
+        {1, 1, 1, 0},
+        {0, 5.0f / 8, -5.0f / 8, 1}};
+  };
+  struct Spread {
+    static constexpr int ROWS = 4, COLUMNS = 2;
+    static constexpr float values[ROWS][COLUMNS] = {
+        {1, 0},
+        {1, 5.0f / 8},
+        {1, -5.0f / 8},
+        {0, 1}};
+  };
+};
+
+template <>
+struct ShortCookToom<4, 3> {
+  struct Data {
+    static constexpr int ROWS = 5, COLUMNS = 5;
+    static constexpr float values[ROWS][COLUMNS] = {
+        {225.0f / 256, -75.0f / 128, -9.0f / 4, 3.0f / 2, 0},
+        {0, -255.0f / 128, -119.0f / 64, 17.0f / 8, 0},
+        {0, 105.0f / 128, -119.0f / 64, 7.0f / 8, 0},
+        {0, -75.0f / 64, 0, 3, 0},
+        {0, 75.0f / 128, -25.0f / 64, -3.0f / 2, 1}};
+  };
+  struct Inverse {
+    static constexpr int ROWS = 3, COLUMNS = 5;
+    static constexpr float values[ROWS][COLUMNS] = {
+        {1, 1, 1, 1, 0},
+        {0, 5.0f / 8, -5.0f / 8, 3.0f / 2, 0},
+        {0, 25.0f / 64, 25.0f / 64, 9.0f / 4, 1}};
+  };
+  struct Spread {
+    static constexpr int ROWS = 5, COLUMNS = 3;
+    static constexpr float values[ROWS][COLUMNS] = {
+        {1, 0, 0},
+        {1, 5.0f / 8, 25.0f / 64},
+        {1, -5.0f / 8, 25.0f / 64},
+        {1, 3.0f / 2, 9.0f / 4},
+        {0, 0, 1}};
   };
 };

@@ -36,17 +36,20 @@ INLINE void product(const Shape& s, const float* v, int64_t v_block, const Panel
   }
 }
 
-// M (+)= sum over taps of U V for position p and `count` tiles of a block: begun anew with the
+// M (+)= sum over taps of U V for position p and the lines that take part in it: begun anew with the
 // panel's first channels.
 template <class Tile>
 INLINE void products(const Layout<Tile>& l, const float* v, const Panel& panel, int64_t p,
-                     int64_t count, float* m, Upcoming upcoming) {
-  const int64_t v_block = l.lines_in * WIDTH;
+                     Range lines, float* m, Upcoming upcoming) {
+  const int64_t v_block = l.lines_in * WIDTH, count = lines.size();
   const float *u = panel.u + p * panel.position, *in = v + p * l.v_position;
-  in += panel.channels.first / WIDTH * v_block;
+  in += panel.channels.first / WIDTH * v_block + lines.first * WIDTH;
   const bool begun = panel.channels.first > 0;
+  m += lines.first * PANEL;
   if (l.s.taps == 1) return product(l.s, in, v_block, panel, u, count, m, begun, upcoming);
-  if (!begun) std::memset(m, 0, l.lines_out * PANEL * sizeof(float));
+  if (!begun)
+    for (int64_t plane = 0; plane < l.planes_out; plane++)
+      std::memset(m + plane * l.block * PANEL, 0, count * PANEL * sizeof(float));
   const auto each_pair = [&](auto call) {  // of a tap and a plane that it finds
     for (int64_t tap = 0; tap < l.s.taps; tap++)
       for (int64_t plane = 0; plane < l.planes_out; plane++) {
@@ -70,48 +73,54 @@ struct Sums {
 
 // M = U V for panels of transformed weights; `beside(q, p)` is called after each product.
 template <class Tile, class Beside>
-INLINE void products_of(const Layout<Tile>& l, const float* v, const float* u, Range panels,
-                        int64_t count, const Sums& sums, Beside beside) {
-  for (int64_t p = 0; p < Tile::POSITIONS; p++)
+INLINE void products_of(const Block<Tile>& block, const float* v, const float* u, Range panels,
+                        const Sums& sums, Beside beside) {
+  const Layout<Tile>& l = block.l;
+  for (int64_t p = 0; p < Tile::POSITIONS; p++) {
+    const Range lines = block.lines(p);
     for (int64_t q = panels.first; q < panels.last; q++) {
       const bool more = q + 1 < panels.last, end = p + 1 == Tile::POSITIONS;
       const int64_t q_next = more ? q + 1 : end ? panels.last % l.panels : panels.first;
       const int64_t p_next = more ? p : end ? 0 : p + 1;
-      products(l, v, whole_panel(l, u, q), p, count,
+      products(l, v, whole_panel(l, u, q), p, lines,
                sums.m + p * sums.position + (q - panels.first) * sums.panel,
                {u + (q_next * Tile::POSITIONS + p_next) * l.u_position, l.u_position - MARGIN});
       beside(q, p);
     }
+  }
 }
 
 // M = U V for panels of weights that are transformed now, some channels at a time. V is fetched.
 template <class Tile>
-INLINE void products_of_raw(const Layout<Tile>& l, const float* v, const Weights& weights,
-                            Range panels, int64_t count, const Sums& sums, Scratch& scratch) {
+INLINE void products_of_raw(const Block<Tile>& block, const float* v, const Weights& weights,
+                            Range panels, const Sums& sums, Scratch& scratch) {
+  const Layout<Tile>& l = block.l;
   for (int64_t q = panels.first; q < panels.last; q++)
     for (int64_t c = 0; c < l.s.channels; c += DEPTH) {
       const Range channels{c, std::min(c + DEPTH, l.s.channels)};
       const Panel panel = transformed(l, weights, q, channels, scratch);
       for (int64_t p = 0; p < Tile::POSITIONS; p++)
-        products(l, v, panel, p, count,
+        products(l, v, panel, p, block.lines(p),
                  sums.m + p * sums.position + (q - panels.first) * sums.panel,
                  {v + (p + 1) * l.v_position + c * l.lines_in, channels.size() * l.lines_in});
     }
 }
 
-// The outputs of some panels for `count` tiles of a block, from `multiply(panels, sums)`: a panel
+// The outputs of some panels for a block of tiles, from `multiply(panels, sums)`: a panel
 // after another, or all of them position by position.
 template <class Tile, class Multiply>
-INLINE void outputs_from(const Layout<Tile>& l, const Schedule& schedule, Range panels,
-                         int64_t count, const Output& out, const Target<Tile>* targets,
-                         Scratch& scratch, Multiply multiply) {
+INLINE void outputs_from(const Block<Tile>& block, const Schedule& schedule, Range panels,
+                         const Output& out, const Target<Tile>* targets, Scratch& scratch,
+                         Multiply multiply) {
+  const Layout<Tile>& l = block.l;
   const int64_t together = schedule.positions_first ? panels.size() : 1;
   const int64_t panel = l.lines_out * PANEL, position = together * panel + MARGIN;
   const Sums sums{scratch.floats(Tile::POSITIONS * position), panel, position};
+  const Inverses inverses(l, out);
   for (int64_t first = panels.first; first < panels.last; first += together) {
     multiply(Range{first, first + together}, sums);
     for (int64_t i = 0; i < together; i++)
-      transform_outputs(l, sums.m + i * panel, position, first + i, count, out, targets);
+      transform_outputs(block, inverses, sums.m + i * panel, position, first + i, out, targets);
   }
 }
 
@@ -127,8 +136,9 @@ inline void by_blocks(const Layout<Tile>& l, const Schedule& schedule, const flo
     for (int64_t start = begin * l.block; start < stop; start += l.block) {
       const Range tiles{start, std::min(stop, start + l.block)};
       const Range next{tiles.last, std::min(stop, tiles.last + l.block)};
-      const Target<Tile>* targets = targets_of(l, tiles, out, edges, for_targets);
-      transform_inputs(l, x, tiles, edges.zeros, v);
+      const Block<Tile> block(l, tiles);
+      const Target<Tile>* targets = targets_of(block, out, edges, for_targets);
+      transform_inputs(block, x, tiles, edges.zeros, v);
       int64_t step = 0;
       // The next loads and stores of large maps, spread evenly beside the products.
       const auto fetch = [&](int64_t q, int64_t p) {
@@ -137,9 +147,9 @@ inline void by_blocks(const Layout<Tile>& l, const Schedule& schedule, const flo
         if (l.far_inputs) fetch_inputs(l, x, next.part(step, steps), edges.zeros);
         step++;
       };
-      outputs_from(l, schedule, {0, l.panels}, tiles.size(), out, targets, for_m,
+      outputs_from(block, schedule, {0, l.panels}, out, targets, for_m,
                    [&](Range panels, const Sums& sums) {
-                     products_of(l, v, u, panels, tiles.size(), sums, fetch);
+                     products_of(block, v, u, panels, sums, fetch);
                    });
     }
   });
@@ -153,22 +163,22 @@ inline void by_panels(const Layout<Tile>& l, const Schedule& schedule, const flo
   static thread_local Scratch for_v;
   float* v = for_v.floats(Tile::POSITIONS * l.v_position);
   for (int64_t start = 0; start < l.all; start += l.block) {
-    const Range tiles{start, std::min(l.all, start + l.block)};
-    parallel_for(tiles.size(), schedule.threads, [&](int64_t begin, int64_t end) {
+    const Block<Tile> block(l, {start, std::min(l.all, start + l.block)});
+    parallel_for(block.tiles.size(), schedule.threads, [&](int64_t begin, int64_t end) {
       static thread_local Scratch for_edges;
       const Edges edges(for_edges, l.s);
-      transform_inputs(l, x, {start + begin, start + end}, edges.zeros, v + begin * WIDTH);
+      transform_inputs(block, x, {start + begin, start + end}, edges.zeros, v);
     });
     parallel_for(l.panels, schedule.threads, [&](int64_t begin, int64_t end) {
       static thread_local Scratch for_m, for_edges, for_targets, for_panel;
       const Edges edges(for_edges, l.s);
-      const Target<Tile>* targets = targets_of(l, tiles, out, edges, for_targets);
-      outputs_from(l, schedule, {begin, end}, tiles.size(), out, targets, for_m,
+      const Target<Tile>* targets = targets_of(block, out, edges, for_targets);
+      outputs_from(block, schedule, {begin, end}, out, targets, for_m,
                    [&](Range panels, const Sums& sums) {
                      if (u == nullptr)
-                       products_of_raw(l, v, weights, panels, tiles.size(), sums, for_panel);
+                       products_of_raw(block, v, weights, panels, sums, for_panel);
                      else
-                       products_of(l, v, u, panels, tiles.size(), sums, [](int64_t, int64_t) {});
+                       products_of(block, v, u, panels, sums, [](int64_t, int64_t) {});
                    });
     });
   }

@@ -20,40 +20,43 @@ INLINE Part part_of(const Layout<Tile>& l, int64_t i) {
   return {i / (s.taps * chunks), i / chunks % s.taps, {c, std::min(c + CHUNK, s.channels)}};
 }
 
-// D = A dY A^T, the first of the tiles at `d`. Beyond the map the gradient is zero.
+// D = A dY A^T, for some tiles of a block. Beyond the map the gradient is zero.
 template <class Tile>
-inline void spread_gradients(const Layout<Tile>& l, const float* dy, Range tiles,
+inline void spread_gradients(const Block<Tile>& block, const float* dy, Range tiles,
                              const float* zeros, float* d) {
+  const Layout<Tile>& l = block.l;
   const int64_t panel = l.lines_out * PANEL, nothing = between(dy, zeros);
+  const Scattered spread(l, [](auto tile) { return typename decltype(tile)::Spread{}; });
   int64_t own[Tile::OUTPUTS];
-  each_line(l, tiles, l.planes_out, [&](const Place& where, int64_t plane, int64_t line) {
+  block.each_line(tiles, l.planes_out, [&](const Place& where, int kind, int64_t plane, int64_t line) {
     const At at = outputs_of(l, where, plane, nothing, own);
     const float* from = dy + at.first;
     for (int64_t k = 0; k < l.s.filters; k += WIDTH) {
       float* to = d + k / PANEL * panel + line * PANEL + k % PANEL;
       const int64_t some = l.s.filters - k;
-      if (some >= WIDTH) Tile::Spread::scattered(from + k, at.offsets, to, l.d_position);
-      else Tile::Spread::scattered_first(some, from + k, at.offsets, to, l.d_position);
+      if (some >= WIDTH) spread.whole[kind](from + k, at.offsets, to, l.d_position);
+      else spread.first[kind](some, from + k, at.offsets, to, l.d_position);
     }
   });
 }
 
-// dU (+)= sum over `count` tiles of V D, for position p.
+// dU (+)= sum over the tiles of a block of V D, for position p.
 template <class Tile>
-INLINE void sum_products(const Layout<Tile>& l, const float* v, const float* d, const Part& part,
-                         int64_t p, int64_t count, bool accumulate, float* du) {
-  const int64_t lines = l.lines_in;
-  v += p * l.v_position;
-  d += p * l.d_position + part.q * l.lines_out * PANEL;
+INLINE void sum_products(const Block<Tile>& block, const float* v, const float* d, const Part& part,
+                         int64_t p, bool accumulate, float* du) {
+  const Layout<Tile>& l = block.l;
+  const Range lines = block.lines(p);
+  v += p * l.v_position + lines.first * WIDTH;
+  d += p * l.d_position + part.q * l.lines_out * PANEL + lines.first * PANEL;
   du += p * PART_POSITION;
   for (int64_t plane = 0; plane < l.planes_out; plane++) {
     const int64_t from = l.s.taps > 1 ? plane + part.tap - l.s.pad[0] : 0;
     const bool seen = from >= 0 && from < l.planes_in;
     if (!seen && (plane > 0 || accumulate)) continue;
     for (int64_t c = part.channels.first; c < part.channels.last; c += UPDATE_ROWS) {
-      const float* in = v + c / WIDTH * lines * WIDTH + from * l.block * WIDTH + c % WIDTH;
+      const float* in = v + c / WIDTH * l.lines_in * WIDTH + from * l.block * WIDTH + c % WIDTH;
       update_rows(std::min<int64_t>(UPDATE_ROWS, part.channels.last - c), in,
-                  d + plane * l.block * PANEL, seen ? count : 0,
+                  d + plane * l.block * PANEL, seen ? lines.size() : 0,
                   du + (c - part.channels.first) * PANEL, accumulate || plane > 0);
     }
   }
@@ -95,13 +98,13 @@ inline void weight_gradient(const Shape& s, const Schedule& schedule, const Kern
   const bool once = l.block == l.all;
   float* du = once ? nullptr : for_du.floats(parts * PART);
   for (int64_t start = 0; start < l.all; start += l.block) {
-    const int64_t count = std::min(l.all - start, l.block);
-    parallel_for(count, schedule.threads, [&](int64_t begin, int64_t end) {
+    const Block<Tile> block(l, {start, std::min(l.all, start + l.block)});
+    parallel_for(block.tiles.size(), schedule.threads, [&](int64_t begin, int64_t end) {
       static thread_local Scratch for_edges;
       const Edges edges(for_edges, s);
       const Range tiles{start + begin, start + end};
-      transform_inputs(l, x, tiles, edges.zeros, v + begin * WIDTH);
-      spread_gradients(l, dy, tiles, edges.zeros, d + begin * PANEL);
+      transform_inputs(block, x, tiles, edges.zeros, v);
+      spread_gradients(block, dy, tiles, edges.zeros, d);
     });
     if (once) {
       parallel_for(parts, schedule.threads, [&](int64_t begin, int64_t end) {
@@ -110,7 +113,7 @@ inline void weight_gradient(const Shape& s, const Schedule& schedule, const Kern
         for (int64_t i = begin; i < end; i++) {
           const Part part = part_of(l, i);
           for (int64_t p = 0; p < Tile::POSITIONS; p++)
-            sum_products(l, v, d, part, p, count, false, sums);
+            sum_products(block, v, d, part, p, false, sums);
           gather_weights(l, k, sums, part, dw);
         }
       });
@@ -120,7 +123,7 @@ inline void weight_gradient(const Shape& s, const Schedule& schedule, const Kern
     parallel_for(Tile::POSITIONS * parts, schedule.threads, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         const int64_t p = i / parts, at = i % parts;
-        sum_products(l, v, d, part_of(l, at), p, count, start > 0, du + at * PART);
+        sum_products(block, v, d, part_of(l, at), p, start > 0, du + at * PART);
       }
     });
   }

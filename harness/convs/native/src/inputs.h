@@ -13,21 +13,23 @@ INLINE At inputs_of(const Layout<Tile>& l, const Place& where, int64_t plane, in
   return within(begin, Tile::N, s.in, s.in_stride, where.n, l.in_offsets, nothing, own);
 }
 
-// V = B^T d B, the first of the tiles at `v`.
+// V = B^T d B, for some tiles of a block.
 template <class Tile>
-inline void transform_inputs(const Layout<Tile>& l, const float* x, Range tiles,
+inline void transform_inputs(const Block<Tile>& block, const float* x, Range tiles,
                              const float* zeros, float* v) {
+  const Layout<Tile>& l = block.l;
   const int64_t nothing = between(x, zeros);
   const int rest = static_cast<int>(l.s.channels % WIDTH);
+  const Scattered data(l, [](auto tile) { return typename decltype(tile)::Data{}; });
   int64_t own[Tile::POSITIONS];
-  each_line(l, tiles, l.planes_in, [&](const Place& where, int64_t plane, int64_t line) {
+  block.each_line(tiles, l.planes_in, [&](const Place& where, int kind, int64_t plane, int64_t line) {
     const At at = inputs_of(l, where, plane, nothing, own);
     const float* from = x + at.first;
     float* to = v + line * WIDTH;
     int64_t c = 0;
     for (; c + WIDTH <= l.s.channels; c += WIDTH, to += l.lines_in * WIDTH)
-      Tile::Data::scattered(from + c, at.offsets, to, l.v_position);
-    if (rest) Tile::Data::scattered_first(rest, from + c, at.offsets, to, l.v_position);
+      data.whole[kind](from + c, at.offsets, to, l.v_position);
+    if (rest) data.first[kind](rest, from + c, at.offsets, to, l.v_position);
   });
 }
 
@@ -37,7 +39,7 @@ INLINE void fetch_inputs(const Layout<Tile>& l, const float* x, Range tiles,
                          const float* zeros) {
   const int64_t nothing = between(x, zeros);
   int64_t own[Tile::POSITIONS];
-  each_line(l, tiles, l.planes_in, [&](const Place& where, int64_t plane, int64_t) {
+  const auto fetch = [&](const Place& where, int64_t plane) {
     const At at = inputs_of(l, where, plane, nothing, own);
     // Only what the tile before did not fetch: the inner M[0] x M[1] x M[2] of it.
     for (int a = Tile::N[0] - Tile::M[0]; a < Tile::N[0]; a++)
@@ -46,5 +48,8 @@ INLINE void fetch_inputs(const Layout<Tile>& l, const float* x, Range tiles,
           for (int64_t k = 0; k < l.s.channels; k += LINE)
             __builtin_prefetch(
                 x + at.first + at.offsets[(a * Tile::N[1] + b) * Tile::N[2] + c] + k, 0, 2);
+  };
+  each_tile(l, tiles, [&](const Place& where) {
+    for (int64_t plane = 0; plane < l.planes_in; plane++) fetch(where, plane);
   });
 }

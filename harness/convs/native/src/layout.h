@@ -11,6 +11,8 @@
 //   U[q][p][tap][channel][PANEL]      transformed weights, q a panel of output channels
 //   M[p][q][line][PANEL]              products of one panel or of several
 //   D[p][q][line][PANEL]              transformed gradient of the output
+// Tiles at the end of a map that have fewer outputs left take fewer positions: a map of 14 is cut
+// into 4 + 4 + 4 + 2, which takes 6 + 6 + 6 + 4 products along an axis and not 24.
 // "Taps" are those of axis 0 where it is not transformed but has a kernel all the same: on two or
 // three frames that costs no more products than a transform, and far fewer additions.
 #pragma once
@@ -53,6 +55,10 @@ struct Range {
   }
 };
 
+// The tiles of a map by where they stand, since those at its end may be short; in this order within
+// a block, where those that take part in a position then follow one another.
+enum Kind { BOTTOM, INNER, RIGHT, CORNER, KINDS };
+
 // A layer for one tile. Where weights alone are at work there is no block of tiles.
 template <class Tile>
 struct Layout {
@@ -66,9 +72,14 @@ struct Layout {
   int64_t v_position, d_position;
   int64_t in_offsets[Tile::POSITIONS], out_offsets[Tile::OUTPUTS];  // of a tile's, from its first
   bool far_inputs, far_outputs;         // whether the maps are too large to be near already
+  int64_t left[2] = {Tile::M[1], Tile::M[2]};  // outputs of the last tile along axes 1 and 2
 
   explicit Layout(const Shape& shape, int64_t tiles_of_block = 0) : s(shape) {
     for (int i = 0; i < 3; i++) tiles[i] = blocks_of(s.out[i], Tile::M[i]);
+    if (Tile::MAY_BE_SHORT) {
+      left[0] = outputs_left<Tile::M[1]>(s.out[1] - (tiles[1] - 1) * Tile::M[1]);
+      left[1] = outputs_left<Tile::M[2]>(s.out[2] - (tiles[2] - 1) * Tile::M[2]);
+    }
     planes_in = planes_out = 1;
     if (s.taps > 1) tiles[0] = 1, planes_in = s.in[0], planes_out = s.out[0];
     all = s.batch * tiles[0] * tiles[1] * tiles[2];
@@ -85,11 +96,36 @@ struct Layout {
     far_outputs = s.batch * s.out[0] * s.out[1] * s.out[2] * s.filters > FAR_OUTPUTS;
   }
 
+  INLINE bool short_rows() const { return left[0] < Tile::M[1]; }
+  INLINE bool short_columns() const { return left[1] < Tile::M[2]; }
+  // call(Short<...>{}) for the transforms of tiles of a kind.
+  template <class Call>
+  INLINE auto with_transforms(int kind, Call call) const {
+    const bool row = kind == BOTTOM || kind == CORNER, column = kind == RIGHT || kind == CORNER;
+    return Tile::with_short(row ? left[0] : Tile::M[1], column ? left[1] : Tile::M[2], call);
+  }
+
   static void spread(const int (&size)[3], const int64_t (&stride)[4], int64_t* offsets) {
     for (int a = 0; a < size[0]; a++)
       for (int b = 0; b < size[1]; b++)
         for (int c = 0; c < size[2]; c++)
           *offsets++ = a * stride[1] + b * stride[2] + c * stride[3];
+  }
+};
+
+// The maps of each kind of tile from one that lies anywhere: of a vector of channels, and of its
+// first lanes. `of(tile)` is the map: Data or Spread.
+struct Scattered {
+  void (*whole[KINDS])(const float*, const int64_t*, float*, int64_t);
+  void (*first[KINDS])(int, const float*, const int64_t*, float*, int64_t);
+
+  template <class Tile, class Of>
+  Scattered(const Layout<Tile>& l, Of of) {
+    for (int kind = 0; kind < KINDS; kind++)
+      l.with_transforms(kind, [&](auto tile) {
+        using Map = decltype(of(tile));
+        whole[kind] = Map::scattered, first[kind] = Map::scattered_first;
+      });
   }
 };
 
@@ -115,14 +151,67 @@ INLINE void advance(const Layout<Tile>& l, Place& where) {
   where.n++;
 }
 
-// call(where, plane, line) for the lines that some tiles have in a block: those of each plane.
+// call(where) for some tiles.
 template <class Tile, class Call>
-INLINE void each_line(const Layout<Tile>& l, Range tiles, int64_t planes, Call call) {
+INLINE void each_tile(const Layout<Tile>& l, Range tiles, Call call) {
   if (tiles.size() == 0) return;
   Place where = place(l, tiles.first);
-  for (int64_t i = 0; i < tiles.size(); i++, advance(l, where))
-    for (int64_t plane = 0; plane < planes; plane++) call(where, plane, plane * l.block + i);
+  for (int64_t i = 0; i < tiles.size(); i++, advance(l, where)) call(where);
 }
+
+// How many there are of each kind among the first tiles of all.
+struct Counts {
+  int64_t of[KINDS];
+
+  template <class Tile>
+  Counts(const Layout<Tile>& l, int64_t tiles) {
+    const int64_t row = l.tiles[2], map = l.tiles[1] * row, last_row = map - row;
+    const int64_t columns = l.short_columns() ? tiles / row : 0;
+    const int64_t rows =
+        l.short_rows() ? tiles / map * row + std::max<int64_t>(tiles % map - last_row, 0) : 0;
+    const int64_t both = columns && l.short_rows() ? tiles / map : 0;
+    of[BOTTOM] = rows - both, of[RIGHT] = columns - both, of[CORNER] = both;
+    of[INNER] = tiles - columns - rows + both;
+  }
+};
+
+// Some tiles that are at work together, and the lines of each kind of them.
+template <class Tile>
+struct Block {
+  const Layout<Tile>& l;
+  Range tiles;
+  int64_t begin[KINDS + 1];
+
+  Block(const Layout<Tile>& layout, Range of) : l(layout), tiles(of) {
+    const Counts before(l, tiles.first), until(l, tiles.last);
+    begin[0] = 0;
+    for (int k = 0; k < KINDS; k++) begin[k + 1] = begin[k] + until.of[k] - before.of[k];
+  }
+
+  // The lines of tiles that take part in a position.
+  INLINE Range lines(int64_t p) const {
+    const bool rows = takes_part(p / Tile::N[2] % Tile::N[1], Tile::M[1], l.left[0]);
+    const bool columns = takes_part(p % Tile::N[2], Tile::M[2], l.left[1]);
+    return {rows ? 0 : begin[INNER],
+            begin[columns ? (rows ? CORNER : RIGHT) + 1 : INNER + 1]};
+  }
+
+  // call(where, kind, plane, line) for the lines that some of the tiles have: those of each plane.
+  template <class Call>
+  INLINE void each_line(Range some, int64_t planes, Call call) const {
+    const Counts first(l, tiles.first), before(l, some.first);
+    int64_t line[KINDS];
+    for (int k = 0; k < KINDS; k++) line[k] = begin[k] + before.of[k] - first.of[k];
+    each_tile(l, some, [&](const Place& where) {
+      const bool row = l.short_rows() && where.at[1] == (l.tiles[1] - 1) * Tile::M[1];
+      const bool column = l.short_columns() && where.at[2] == (l.tiles[2] - 1) * Tile::M[2];
+      const int kind = row ? column ? CORNER : BOTTOM : column ? RIGHT : INNER;
+      for (int64_t plane = 0; plane < planes; plane++)
+        call(where, kind, plane, plane * l.block + line[kind]);
+      line[kind]++;
+    });
+  }
+};
 
 // The vectors of a tile lie at map + first + offsets[i].
 struct At {

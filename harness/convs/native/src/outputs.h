@@ -28,13 +28,14 @@ struct Target {
 
 // Those of the lines of a block, which serve all of its panels.
 template <class Tile>
-inline const Target<Tile>* targets_of(const Layout<Tile>& l, Range tiles, const Output& out,
+inline const Target<Tile>* targets_of(const Block<Tile>& block, const Output& out,
                                       const Edges& edges, Scratch& scratch) {
+  const Layout<Tile>& l = block.l;
   const int64_t size = sizeof(Target<Tile>) / sizeof(float);
   auto* targets = reinterpret_cast<Target<Tile>*>(scratch.floats(l.lines_out * size));
   const int64_t nowhere = between(out.y, edges.spare);
   const int64_t nothing = out.residual ? between(out.residual, edges.zeros) : 0;
-  each_line(l, tiles, l.planes_out, [&](const Place& where, int64_t plane, int64_t line) {
+  block.each_line(block.tiles, l.planes_out, [&](const Place& where, int, int64_t plane, int64_t line) {
     Target<Tile>& target = targets[line];
     target.y = outputs_of(l, where, plane, nowhere, target.own[0]);
     if (out.residual) target.residual = outputs_of(l, where, plane, nothing, target.own[1]);
@@ -44,11 +45,11 @@ inline const Target<Tile>* targets_of(const Layout<Tile>& l, Range tiles, const 
 
 // Y = A^T M A of one vector of channels, `some` of whose lanes are there, finished. `floor` is zero
 // for a ReLU, else below all numbers.
-template <class Tile, bool RESIDUAL, bool WHOLE>
+template <class Map, bool RESIDUAL, bool WHOLE>
 APART void inverse(const float* m, int64_t position, Vec bias, Vec floor, float* y,
                    const int64_t* y_offsets, const float* residual,
                    const int64_t* residual_offsets, int some) {
-  Tile::Inverse::map(
+  Map::map(
       [&](int p) __attribute__((always_inline)) { return load(m + p * position); },
       [&](int i, Vec value) __attribute__((always_inline)) {
         value += bias;
@@ -62,40 +63,55 @@ APART void inverse(const float* m, int64_t position, Vec bias, Vec floor, float*
       });
 }
 
+// A^T M A of each kind of tiles, of a vector of channels and of its first lanes.
+struct Inverses {
+  using Call = void (*)(const float*, int64_t, Vec, Vec, float*, const int64_t*, const float*,
+                        const int64_t*, int);
+  Call whole[KINDS], first[KINDS];
+
+  template <class Tile>
+  Inverses(const Layout<Tile>& l, const Output& out) {
+    for (int kind = 0; kind < KINDS; kind++)
+      l.with_transforms(kind, [&](auto tile) {
+        using Map = typename decltype(tile)::Inverse;
+        whole[kind] = out.residual ? inverse<Map, true, true> : inverse<Map, false, true>;
+        first[kind] = out.residual ? inverse<Map, true, false> : inverse<Map, false, false>;
+      });
+  }
+};
+
 // Y = A^T M A, with bias, residual and ReLU, for panel q.
-template <class Tile, bool RESIDUAL>
-inline void transform_outputs(const Layout<Tile>& l, const float* m, int64_t position, int64_t q, int64_t count,
-                              const Output& out, const Target<Tile>* targets) {
+template <class Tile>
+inline void transform_outputs(const Block<Tile>& block, const Inverses& inverses, const float* m,
+                              int64_t position, int64_t q, const Output& out,
+                              const Target<Tile>* targets) {
+  const Layout<Tile>& l = block.l;
   const Vec floor = out.relu ? Vec{} : broadcast(-__builtin_inff());
   for (int64_t k = q * PANEL; k < std::min(l.s.filters, (q + 1) * PANEL); k += WIDTH, m += WIDTH) {
     const int some = static_cast<int>(std::min<int64_t>(WIDTH, l.s.filters - k));
     const Vec bias = out.bias ? load_first(out.bias + k, some) : Vec{};
-    const auto finish = some == WIDTH ? inverse<Tile, RESIDUAL, true> : inverse<Tile, RESIDUAL, false>;
     for (int64_t plane = 0; plane < l.planes_out; plane++)
-      for (int64_t i = 0; i < count; i++) {
-        const int64_t line = plane * l.block + i;
-        const Target<Tile>& to = targets[line];
-        finish(m + line * PANEL, position, bias, floor, out.y + to.y.first + k, to.y.offsets,
-               RESIDUAL ? out.residual + to.residual.first + k : nullptr,
-               to.residual.offsets, some);
+      for (int kind = 0; kind < KINDS; kind++) {
+        const auto finish = (some == WIDTH ? inverses.whole : inverses.first)[kind];
+        for (int64_t i = block.begin[kind]; i < block.begin[kind + 1]; i++) {
+          const int64_t line = plane * l.block + i;
+          const Target<Tile>& to = targets[line];
+          finish(m + line * PANEL, position, bias, floor, out.y + to.y.first + k, to.y.offsets,
+                 out.residual ? out.residual + to.residual.first + k : nullptr,
+                 to.residual.offsets, some);
+        }
       }
   }
 }
-template <class Tile>
-INLINE void transform_outputs(const Layout<Tile>& l, const float* m, int64_t position, int64_t q, int64_t count,
-                              const Output& out, const Target<Tile>* targets) {
-  if (out.residual) transform_outputs<Tile, true>(l, m, position, q, count, out, targets);
-  else transform_outputs<Tile, false>(l, m, position, q, count, out, targets);
-}
 
-// Bring near what the next transforms of `tiles`, counted within the block, write and add: nothing
-// is computed with it yet.
+// Bring near what the next transforms of some lines of a block write and add, in all planes:
+// nothing is computed with it yet.
 template <class Tile>
-INLINE void fetch_outputs(const Layout<Tile>& l, int64_t q, Range tiles, const Output& out,
+INLINE void fetch_outputs(const Layout<Tile>& l, int64_t q, Range lines, const Output& out,
                           const Target<Tile>* targets) {
   for (int64_t plane = 0; plane < l.planes_out; plane++)
-    for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
-      const Target<Tile>& to = targets[plane * l.block + tile];
+    for (int64_t line = lines.first; line < lines.last; line++) {
+      const Target<Tile>& to = targets[plane * l.block + line];
       for (int i = 0; i < Tile::OUTPUTS; i++)
         for (int64_t k = q * PANEL; k < (q + 1) * PANEL; k += LINE) {
           __builtin_prefetch(out.y + to.y.first + to.y.offsets[i] + k, 1, 2);

@@ -5,6 +5,7 @@
 // two rows of B^T, G and A differ only in the signs of their odd columns and share both sums, and
 // two columns of A^T and G^T differ only in the signs of their odd rows.
 #pragma once
+#include <algorithm>
 #include <utility>
 
 #include "cook_toom.h"
@@ -40,10 +41,18 @@ INLINE Vec dot(const Vec* x) {
   return sum;
 }
 
+// The inputs and outputs of a map along one axis, and where they stand in those of a whole tile.
+template <int INPUTS, int OUTPUTS>
+struct Whole {
+  static constexpr int IN = INPUTS, OUT = OUTPUTS, WHOLE_IN = IN, WHOLE_OUT = OUT;
+  static constexpr int in(int i) { return i; }
+  static constexpr int out(int i) { return i; }
+};
+
 // y = Matrix x; rows 1 and 2, 3 and 4, ... belong to points a and -a.
 template <class Matrix>
-struct ByRows {
-  static constexpr int IN = Matrix::COLUMNS, OUT = Matrix::ROWS, PAIRS = (OUT - 2) / 2;
+struct ByRows : Whole<Matrix::COLUMNS, Matrix::ROWS> {
+  static constexpr int OUT = Matrix::ROWS, PAIRS = (OUT - 2) / 2;
 
   static INLINE void map(const Vec* x, Vec* y) {
     y[0] = dot<Matrix, 0, 2>(x);
@@ -59,7 +68,7 @@ struct ByRows {
 
 // y = Matrix x; columns 1 and 2, 3 and 4, ... belong to points a and -a.
 template <class Matrix>
-struct ByColumns {
+struct ByColumns : Whole<Matrix::COLUMNS, Matrix::ROWS> {
   static constexpr int IN = Matrix::COLUMNS, OUT = Matrix::ROWS, PAIRS = (IN - 2) / 2;
 
   static INLINE void map(const Vec* x, Vec* y) {
@@ -89,14 +98,23 @@ struct ByColumns {
   }
 };
 
+// y = Matrix x, without pairs.
+template <class Matrix>
+struct Plain {
+  static constexpr int IN = Matrix::COLUMNS, OUT = Matrix::ROWS;
+
+  static INLINE void map(const Vec* x, Vec* y) {
+    each<OUT>([&](auto i) __attribute__((always_inline)) { y[i] = dot<Matrix, i, 2>(x); });
+  }
+};
+
 // An axis without a kernel.
-struct Identity {
-  static constexpr int IN = 1, OUT = 1;
+struct Identity : Whole<1, 1> {
   static INLINE void map(const Vec* x, Vec* y) { y[0] = x[0]; }
 };
 
 // One map an axis, the last axis first: take(i) gives the i-th input vector, give(i, vector) takes
-// the i-th output; both count in row-major order.
+// the i-th output; both count in the row-major order of a whole tile.
 //
 // The two inner axes are unrolled: their sums stay in registers. What loops over many such maps
 // calls one of the functions below, which are not inlined: within a loop a compiler keeps more
@@ -112,7 +130,7 @@ struct Nested {
       each<A1::IN>([&](auto b) __attribute__((always_inline)) {
         Vec line[A2::IN];
         each<A2::IN>([&](auto c) __attribute__((always_inline)) {
-          line[c] = take((a * A1::IN + b) * A2::IN + c);
+          line[c] = take((a * A1::WHOLE_IN + A1::in(b)) * A2::WHOLE_IN + A2::in(c));
         });
         A2::map(line, plane[b]);
       });
@@ -121,7 +139,7 @@ struct Nested {
         each<A1::IN>([&](auto b) __attribute__((always_inline)) { line[b] = plane[b][c]; });
         A1::map(line, out);
         each<A1::OUT>([&](auto b) __attribute__((always_inline)) {
-          if constexpr (flat) give(b * A2::OUT + c, out[b]);
+          if constexpr (flat) give(A1::out(b) * A2::WHOLE_OUT + A2::out(c), out[b]);
           else cube[a][b][c] = out[b];
         });
       });
@@ -133,7 +151,7 @@ struct Nested {
           each<A0::IN>([&](auto a) __attribute__((always_inline)) { line[a] = cube[a][b][c]; });
           A0::map(line, out);
           each<A0::OUT>([&](auto a) __attribute__((always_inline)) {
-            give((a * A1::OUT + b) * A2::OUT + c, out[a]);
+            give((a * A1::WHOLE_OUT + A1::out(b)) * A2::WHOLE_OUT + A2::out(c), out[a]);
           });
         }
     }
@@ -177,6 +195,53 @@ struct Axis<1> {
   using Gather = Identity;
 };
 
+// A tile of F(M, 3) that has but E outputs left at the end of a map: F(E, 3) at the first E + 1
+// points of the whole tile and infinity, with the weights of the whole tile at these positions.
+template <int M, int E>
+constexpr int short_position(int i) { return i <= E ? i : M + 1; }
+
+INLINE bool takes_part(int64_t position, int64_t m, int64_t e) {
+  return position <= e || position > m;
+}
+
+template <int M, int E>
+struct ShortAxis {
+  struct Data : Plain<typename ShortCookToom<M, E>::Data> {
+    static constexpr int WHOLE_IN = M + 2, WHOLE_OUT = M + 2;
+    static constexpr int in(int i) { return i; }
+    static constexpr int out(int i) { return short_position<M, E>(i); }
+  };
+  struct Inverse : Plain<typename ShortCookToom<M, E>::Inverse> {
+    static constexpr int WHOLE_IN = M + 2, WHOLE_OUT = M;
+    static constexpr int in(int i) { return short_position<M, E>(i); }
+    static constexpr int out(int i) { return i; }
+  };
+  struct Spread : Plain<typename ShortCookToom<M, E>::Spread> {
+    static constexpr int WHOLE_IN = M, WHOLE_OUT = M + 2;
+    static constexpr int in(int i) { return i; }
+    static constexpr int out(int i) { return short_position<M, E>(i); }
+  };
+};
+template <int M>
+struct ShortAxis<M, M> : Axis<M> {};
+
+// Outputs along an axis of a tile of which `left` are within the map.
+template <int M>
+constexpr int64_t outputs_left(int64_t left) {
+  return M == 4 && left < 2 ? 2 : std::min<int64_t>(left, M);
+}
+// call(E) with the constant.
+template <int M, class Call>
+INLINE auto with_outputs(int64_t left, Call call) {
+  if constexpr (M == 4) {
+    if (left == 2) return call(std::integral_constant<int, 2>{});
+    if (left == 3) return call(std::integral_constant<int, 3>{});
+  } else if constexpr (M == 2) {
+    if (left == 1) return call(std::integral_constant<int, 1>{});
+  }
+  return call(std::integral_constant<int, M>{});
+}
+
 // F(M0 x M1 x M2, R x R x R), without the axes of M = 1; in row-major order like `Nested`.
 template <int M0, int M1, int M2>
 struct Tile {
@@ -192,4 +257,25 @@ struct Tile {
   using Inverse = Nested<typename A0::Inverse, typename A1::Inverse, typename A2::Inverse>;
   using Spread = Nested<typename A0::Spread, typename A1::Spread, typename A2::Spread>;
   using Gather = Nested<typename A0::Gather, typename A1::Gather, typename A2::Gather>;
+
+  // With fewer outputs along the last two axes, where the first is not transformed.
+  static constexpr bool MAY_BE_SHORT = M0 == 1;
+  template <int E1, int E2>
+  struct Short {
+    using Data = Nested<typename A0::Data, typename ShortAxis<M1, E1>::Data,
+                        typename ShortAxis<M2, E2>::Data>;
+    using Inverse = Nested<typename A0::Inverse, typename ShortAxis<M1, E1>::Inverse,
+                           typename ShortAxis<M2, E2>::Inverse>;
+    using Spread = Nested<typename A0::Spread, typename ShortAxis<M1, E1>::Spread,
+                          typename ShortAxis<M2, E2>::Spread>;
+  };
+  // call(Short<E1, E2>{}) for as many outputs.
+  template <class Call>
+  static INLINE auto with_short(int64_t e1, int64_t e2, Call call) {
+    if constexpr (!MAY_BE_SHORT) return call(Short<M1, M2>{});
+    else
+      return with_outputs<M1>(e1, [&](auto first) {
+        return with_outputs<M2>(e2, [&](auto second) { return call(Short<first, second>{}); });
+      });
+  }
 };

@@ -7,7 +7,8 @@
 #include <utility>
 
 #define INLINE inline __attribute__((always_inline))
-#define APART __attribute__((noinline))
+// At the start of a line of the cache: where it lies is worth 2 %, else by chance.
+#define APART __attribute__((noinline, aligned(64)))
 
 #if defined(__AVX512F__)
 constexpr int WIDTH = 16;
