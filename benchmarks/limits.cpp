@@ -71,7 +71,7 @@ EXPORT void limits_outputs(int tile, const Shape* shape, const Schedule* schedul
     s.each_panels(m, [&](const Sums& sums, Range panels) {
       for (int64_t i = 0; i < panels.size(); i++)
         transform_outputs(s.block, inverses, sums.m + i * sums.panel, sums.position,
-                          panels.first + i, out, targets);
+                          panels.first + i, s.together == 1, out, targets);
     });
   });
 }

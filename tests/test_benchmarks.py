@@ -104,7 +104,7 @@ def test_the_limits_of_a_layer_are_told_with_all_their_parts(depth):
         beside = steps - row["products_ms"] + row["at_peak_ms"]
         assert row["limit"] == pytest.approx(row["baseline_ms"] / beside)
         assert report["means"]["limit"] == pytest.approx(row["limit"])
-        products = {2: 16 * 5 * 4, 4: 36 * 3 * 2}[tile] * 2 * 24 * 24
+        products = {2: 19 * 15, 4: 16 * 11}[tile] * 2 * 24 * 24
         assert row["at_peak_ms"] == pytest.approx(2 * products / row["peak_gflops"] / 1e6)
     assert "24x9x7" in benchmark("limits.py", *few, "--tile", 2)
 

@@ -120,7 +120,8 @@ INLINE void outputs_from(const Block<Tile>& block, const Schedule& schedule, Ran
   for (int64_t first = panels.first; first < panels.last; first += together) {
     multiply(Range{first, first + together}, sums);
     for (int64_t i = 0; i < together; i++)
-      transform_outputs(block, inverses, sums.m + i * panel, position, first + i, out, targets);
+      transform_outputs(block, inverses, sums.m + i * panel, position, first + i, together == 1, out,
+                        targets);
   }
 }
 

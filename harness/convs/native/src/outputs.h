@@ -80,28 +80,35 @@ struct Inverses {
   }
 };
 
-// Y = A^T M A, with bias, residual and ReLU, for panel q.
+// Y = A^T M A, with bias, residual and ReLU, for panel q. M of a single panel is near: both vectors
+// of a line are taken at once. Else one after the other, so that twice as much is read ahead.
 template <class Tile>
 inline void transform_outputs(const Block<Tile>& block, const Inverses& inverses, const float* m,
-                              int64_t position, int64_t q, const Output& out,
+                              int64_t position, int64_t q, bool single, const Output& out,
                               const Target<Tile>* targets) {
   const Layout<Tile>& l = block.l;
   const Vec floor = out.relu ? Vec{} : broadcast(-__builtin_inff());
-  for (int64_t k = q * PANEL; k < std::min(l.s.filters, (q + 1) * PANEL); k += WIDTH, m += WIDTH) {
-    const int some = static_cast<int>(std::min<int64_t>(WIDTH, l.s.filters - k));
-    const Vec bias = out.bias ? load_first(out.bias + k, some) : Vec{};
+  const int64_t vectors = blocks_of(std::min<int64_t>(l.s.filters - q * PANEL, PANEL), WIDTH);
+  const auto finish = [&](Range lines, int kind, Range some) {
+    for (int64_t line = lines.first; line < lines.last; line++)
+      for (int64_t i = some.first; i < some.last; i++) {
+        const Target<Tile>& to = targets[line];
+        const int64_t k = q * PANEL + i * WIDTH;
+        const int lanes = static_cast<int>(std::min<int64_t>(WIDTH, l.s.filters - k));
+        const auto inverse = (lanes == WIDTH ? inverses.whole : inverses.first)[kind];
+        inverse(m + line * PANEL + i * WIDTH, position,
+                out.bias ? load_first(out.bias + k, lanes) : Vec{}, floor, out.y + to.y.first + k,
+                to.y.offsets, out.residual ? out.residual + to.residual.first + k : nullptr,
+                to.residual.offsets, lanes);
+      }
+  };
+  for (int64_t i = 0; i < vectors; i += single ? vectors : 1)
     for (int64_t plane = 0; plane < l.planes_out; plane++)
       for (int kind = 0; kind < KINDS; kind++) {
-        const auto finish = (some == WIDTH ? inverses.whole : inverses.first)[kind];
-        for (int64_t i = block.begin[kind]; i < block.begin[kind + 1]; i++) {
-          const int64_t line = plane * l.block + i;
-          const Target<Tile>& to = targets[line];
-          finish(m + line * PANEL, position, bias, floor, out.y + to.y.first + k, to.y.offsets,
-                 out.residual ? out.residual + to.residual.first + k : nullptr,
-                 to.residual.offsets, some);
-        }
+        const int64_t first = plane * l.block;
+        finish({first + block.begin[kind], first + block.begin[kind + 1]}, kind,
+               {i, single ? vectors : i + 1});
       }
-  }
 }
 
 // Bring near what the next transforms of some lines of a block write and add, in all planes:
