@@ -53,9 +53,10 @@ EXPORT void limits_inputs(int tile, const Shape* shape, const Schedule* schedule
 
 EXPORT void limits_products(int tile, const Shape* shape, const Schedule* schedule, const float* v,
                             const float* u, float* m) {
-  with_tile(tile, *shape, *schedule, [&](const auto& s, auto) {
+  with_tile(tile, *shape, *schedule, [&](const auto& s, auto type) {
+    Maps<decltype(type)> none;
     s.each_panels(m, [&](const Sums& sums, Range panels) {
-      products_of(s.block, v, u, panels, sums, [](int64_t, int64_t) {});
+      products_of(s.block, v, u, panels, sums, none);
     });
   });
 }

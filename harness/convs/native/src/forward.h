@@ -1,39 +1,32 @@
 // The convolution: the products of all positions, and the two schedules of its steps.
 #pragma once
+#include "fetching.h"
 #include "inputs.h"
-#include "outputs.h"
 #include "weights.h"
 
 // Channels at a time: 32 KB of weights in a panel. Half of that would stay in the first cache, but
 // sums are then written and read once more, which costs more.
 constexpr int64_t DEPTH = 8192 / PANEL;
 
-// What is read next, fetched beside the products that come before it.
-struct Upcoming {
-  const float* first;
-  int64_t floats;
-  INLINE Upcoming part(int64_t i, int64_t count) const {
-    return {first + floats / count * i, floats / count};
-  }
-};
-
 // M (+)= U V over the panel's channels, of one position, one tap and `count` lines.
 INLINE void product(const Shape& s, const float* v, int64_t v_block, const Panel& panel,
-                    const float* u, int64_t count, float* m, bool accumulate, Upcoming upcoming) {
+                    const float* u, int64_t count, float* m, bool accumulate, Beside beside) {
   const bool narrow = s.filters - panel.q * PANEL <= WIDTH;
   const int64_t groups = blocks_of(count, ROWS), channels = panel.channels.size();
-  // Fetched beside whole stretches alone, shared out evenly.
-  const int64_t bytes = upcoming.floats * int64_t{sizeof(float)};
+  // Fetched beside whole stretches alone, shared out evenly: weights, or maps if those are near.
+  // Else maps are fetched between groups.
+  const bool both = beside.weights.floats > 0 && beside.maps.floats > 0;
+  const Upcoming& streamed = beside.weights.floats > 0 ? beside.weights : beside.maps;
   const int64_t fetching = std::max<int64_t>(groups * (channels / STRETCH * STRETCH), 1);
   int64_t fetched = 0;
   for (int64_t c = 0; c < channels; c += DEPTH) {
     const int64_t depth = std::min(DEPTH, channels - c);
     for (int64_t i = 0; i < groups; i++, fetched += depth / STRETCH * STRETCH) {
       const Range rows = Range{0, count}.part(i, groups);  // alike: one row takes as long as four
-      const char* next = reinterpret_cast<const char*>(upcoming.first) + bytes * fetched / fetching;
       multiply_rows(rows.size(), narrow, v + c / WIDTH * v_block + rows.first * WIDTH, v_block,
                     u + c * PANEL, depth, m + rows.first * PANEL, accumulate || c > 0,
-                    Stream{next, blocks_of(bytes, fetching)});
+                    streamed.stream(fetched, fetching));
+      if (both && c == 0) fetch_second(beside.maps.stream(i, groups));
     }
   }
 }
@@ -42,13 +35,13 @@ INLINE void product(const Shape& s, const float* v, int64_t v_block, const Panel
 // panel's first channels.
 template <class Tile>
 INLINE void products(const Layout<Tile>& l, const float* v, const Panel& panel, int64_t p,
-                     Range lines, float* m, Upcoming upcoming) {
+                     Range lines, float* m, Beside beside) {
   const int64_t v_block = l.lines_in * WIDTH, count = lines.size();
   const float *u = panel.u + p * panel.position, *in = v + p * l.v_position;
   in += panel.channels.first / WIDTH * v_block + lines.first * WIDTH;
   const bool begun = panel.channels.first > 0;
   m += lines.first * PANEL;
-  if (l.s.taps == 1) return product(l.s, in, v_block, panel, u, count, m, begun, upcoming);
+  if (l.s.taps == 1) return product(l.s, in, v_block, panel, u, count, m, begun, beside);
   if (!begun)
     for (int64_t plane = 0; plane < l.planes_out; plane++)
       std::memset(m + plane * l.block * PANEL, 0, count * PANEL * sizeof(float));
@@ -63,7 +56,7 @@ INLINE void products(const Layout<Tile>& l, const float* v, const Panel& panel, 
   each_pair([&](int64_t, int64_t, int64_t) { pairs++; });
   each_pair([&](int64_t tap, int64_t plane, int64_t from) {
     product(l.s, in + from * l.block * WIDTH, v_block, panel, u + tap * panel.tap, count,
-            m + plane * l.block * PANEL, true, upcoming.part(i++, pairs));
+            m + plane * l.block * PANEL, true, beside.part(i++, pairs));
   });
 }
 
@@ -73,10 +66,10 @@ struct Sums {
   int64_t panel, position;  // floats between two of them
 };
 
-// M = U V for panels of transformed weights; `beside(q, p)` is called after each product.
-template <class Tile, class Beside>
+// M = U V for panels of transformed weights, and the next maps are fetched.
+template <class Tile>
 INLINE void products_of(const Block<Tile>& block, const float* v, const float* u, Range panels,
-                        const Sums& sums, Beside beside) {
+                        const Sums& sums, Maps<Tile>& maps) {
   const Layout<Tile>& l = block.l;
   for (int64_t p = 0; p < Tile::POSITIONS; p++) {
     const Range lines = block.lines(p);
@@ -84,10 +77,11 @@ INLINE void products_of(const Block<Tile>& block, const float* v, const float* u
       const bool more = q + 1 < panels.last, end = p + 1 == Tile::POSITIONS;
       const int64_t q_next = more ? q + 1 : end ? panels.last % l.panels : panels.first;
       const int64_t p_next = more ? p : end ? 0 : p + 1;
+      const Upcoming weights{u + (q_next * Tile::POSITIONS + p_next) * l.u_position,
+                             l.far_weights ? l.u_position - MARGIN : 0};
       products(l, v, whole_panel(l, u, q), p, lines,
                sums.m + p * sums.position + (q - panels.first) * sums.panel,
-               {u + (q_next * Tile::POSITIONS + p_next) * l.u_position, l.u_position - MARGIN});
-      beside(q, p);
+               {weights, maps.next()});
     }
   }
 }
@@ -104,7 +98,7 @@ INLINE void products_of_raw(const Block<Tile>& block, const float* v, const Weig
       for (int64_t p = 0; p < Tile::POSITIONS; p++)
         products(l, v, panel, p, block.lines(p),
                  sums.m + p * sums.position + (q - panels.first) * sums.panel,
-                 {v + (p + 1) * l.v_position + c * l.lines_in, channels.size() * l.lines_in});
+                 {{v + (p + 1) * l.v_position + c * l.lines_in, channels.size() * l.lines_in}, {}});
     }
 }
 
@@ -135,24 +129,17 @@ inline void by_blocks(const Layout<Tile>& l, const Schedule& schedule, const flo
     static thread_local Scratch for_v, for_m, for_edges, for_targets;
     float* v = for_v.floats(Tile::POSITIONS * l.v_position);
     const Edges edges(for_edges, l.s);
-    const int64_t stop = std::min(end * l.block, l.all), steps = l.panels * Tile::POSITIONS;
+    const int64_t stop = std::min(end * l.block, l.all);
     for (int64_t start = begin * l.block; start < stop; start += l.block) {
       const Range tiles{start, std::min(stop, start + l.block)};
       const Range next{tiles.last, std::min(stop, tiles.last + l.block)};
       const Block<Tile> block(l, tiles);
       const Target<Tile>* targets = targets_of(block, out, edges, for_targets);
       transform_inputs(block, x, tiles, edges.zeros, v);
-      int64_t step = 0;
-      // The next loads and stores of large maps, spread evenly beside the products.
-      const auto fetch = [&](int64_t q, int64_t p) {
-        if (l.far_outputs)
-          fetch_outputs(l, q, Range{0, tiles.size()}.part(p, Tile::POSITIONS), out, targets);
-        if (l.far_inputs) fetch_inputs(l, x, next.part(step, steps), edges.zeros);
-        step++;
-      };
+      Maps<Tile> maps(l, x, out, next, l.panels * Tile::POSITIONS);
       outputs_from(block, schedule, {0, l.panels}, out, targets, for_m,
                    [&](Range panels, const Sums& sums) {
-                     products_of(block, v, u, panels, sums, fetch);
+                     products_of(block, v, u, panels, sums, maps);
                    });
     }
   });
@@ -174,6 +161,7 @@ inline void by_panels(const Layout<Tile>& l, const Schedule& schedule, const flo
     });
     parallel_for(l.panels, schedule.threads, [&](int64_t begin, int64_t end) {
       static thread_local Scratch for_m, for_edges, for_targets, for_panel;
+      Maps<Tile> none;
       const Edges edges(for_edges, l.s);
       const Target<Tile>* targets = targets_of(block, out, edges, for_targets);
       outputs_from(block, schedule, {begin, end}, out, targets, for_m,
@@ -181,7 +169,7 @@ inline void by_panels(const Layout<Tile>& l, const Schedule& schedule, const flo
                      if (u == nullptr)
                        products_of_raw(block, v, weights, panels, sums, for_panel);
                      else
-                       products_of(block, v, u, panels, sums, [](int64_t, int64_t) {});
+                       products_of(block, v, u, panels, sums, none);
                    });
     });
   }

@@ -1,4 +1,4 @@
-// The inputs of tiles: where they lie, V = B^T d B, and fetching them before their turn.
+// The inputs of tiles: where they lie, and V = B^T d B.
 #pragma once
 #include "layout.h"
 
@@ -30,26 +30,5 @@ inline void transform_inputs(const Block<Tile>& block, const float* x, Range til
     for (; c + WIDTH <= l.s.channels; c += WIDTH, to += l.lines_in * WIDTH)
       data.whole[kind](from + c, at.offsets, to, l.v_position);
     if (rest) data.first[kind](rest, from + c, at.offsets, to, l.v_position);
-  });
-}
-
-// Bring near what the next transforms read: nothing is computed with it yet.
-template <class Tile>
-INLINE void fetch_inputs(const Layout<Tile>& l, const float* x, Range tiles,
-                         const float* zeros) {
-  const int64_t nothing = between(x, zeros);
-  int64_t own[Tile::POSITIONS];
-  const auto fetch = [&](const Place& where, int64_t plane) {
-    const At at = inputs_of(l, where, plane, nothing, own);
-    // Only what the tile before did not fetch: the inner M[0] x M[1] x M[2] of it.
-    for (int a = Tile::N[0] - Tile::M[0]; a < Tile::N[0]; a++)
-      for (int b = Tile::N[1] - Tile::M[1]; b < Tile::N[1]; b++)
-        for (int c = Tile::N[2] - Tile::M[2]; c < Tile::N[2]; c++)
-          for (int64_t k = 0; k < l.s.channels; k += LINE)
-            __builtin_prefetch(
-                x + at.first + at.offsets[(a * Tile::N[1] + b) * Tile::N[2] + c] + k, 0, 2);
-  };
-  each_tile(l, tiles, [&](const Place& where) {
-    for (int64_t plane = 0; plane < l.planes_in; plane++) fetch(where, plane);
   });
 }

@@ -41,8 +41,8 @@ struct Schedule {
 constexpr int64_t LINE = 16;       // floats of a line of the cache
 constexpr int64_t MARGIN = WIDTH;  // between positions: else they share a set of the cache
 
-// Floats of a map above which it pays to fetch it before its turn; measured.
-constexpr int64_t FAR_INPUTS = 1 << 20, FAR_OUTPUTS = 1 << 20;
+// Floats above which it pays to fetch maps, or weights, before their turn; measured.
+constexpr int64_t FAR_MAPS = 1 << 20, FAR_WEIGHTS = 1 << 18;
 
 INLINE int64_t blocks_of(int64_t count, int64_t size) { return (count + size - 1) / size; }
 
@@ -71,7 +71,7 @@ struct Layout {
   int64_t u_position;                   // floats between positions of U
   int64_t v_position, d_position;
   int64_t in_offsets[Tile::POSITIONS], out_offsets[Tile::OUTPUTS];  // of a tile's, from its first
-  bool far_inputs, far_outputs;         // whether the maps are too large to be near already
+  bool far_inputs, far_outputs, far_weights;  // whether they are too large to be near already
   int64_t left[2] = {Tile::M[1], Tile::M[2]};  // outputs of the last tile along axes 1 and 2
 
   explicit Layout(const Shape& shape, int64_t tiles_of_block = 0) : s(shape) {
@@ -92,8 +92,9 @@ struct Layout {
     d_position = panels * lines_out * PANEL + MARGIN;
     spread(Tile::N, s.in_stride, in_offsets);
     spread(Tile::M, s.out_stride, out_offsets);
-    far_inputs = s.batch * s.in[0] * s.in[1] * s.in[2] * s.channels > FAR_INPUTS;
-    far_outputs = s.batch * s.out[0] * s.out[1] * s.out[2] * s.filters > FAR_OUTPUTS;
+    far_inputs = s.batch * s.in[0] * s.in[1] * s.in[2] * s.channels > FAR_MAPS;
+    far_outputs = s.batch * s.out[0] * s.out[1] * s.out[2] * s.filters > FAR_MAPS;
+    far_weights = panels * Tile::POSITIONS * u_position > FAR_WEIGHTS;
   }
 
   INLINE bool short_rows() const { return left[0] < Tile::M[1]; }

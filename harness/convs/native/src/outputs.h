@@ -1,4 +1,4 @@
-// The outputs of tiles: where they lie, Y = A^T M A, and fetching them before their turn.
+// The outputs of tiles: where they lie, and Y = A^T M A.
 #pragma once
 #include "layout.h"
 
@@ -109,21 +109,4 @@ inline void transform_outputs(const Block<Tile>& block, const Inverses& inverses
         finish({first + block.begin[kind], first + block.begin[kind + 1]}, kind,
                {i, single ? vectors : i + 1});
       }
-}
-
-// Bring near what the next transforms of some lines of a block write and add, in all planes:
-// nothing is computed with it yet.
-template <class Tile>
-INLINE void fetch_outputs(const Layout<Tile>& l, int64_t q, Range lines, const Output& out,
-                          const Target<Tile>* targets) {
-  for (int64_t plane = 0; plane < l.planes_out; plane++)
-    for (int64_t line = lines.first; line < lines.last; line++) {
-      const Target<Tile>& to = targets[plane * l.block + line];
-      for (int i = 0; i < Tile::OUTPUTS; i++)
-        for (int64_t k = q * PANEL; k < (q + 1) * PANEL; k += LINE) {
-          __builtin_prefetch(out.y + to.y.first + to.y.offsets[i] + k, 1, 2);
-          if (out.residual)
-            __builtin_prefetch(out.residual + to.residual.first + to.residual.offsets[i] + k, 0, 2);
-        }
-    }
 }

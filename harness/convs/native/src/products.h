@@ -26,10 +26,10 @@ struct Stream {
 constexpr int64_t SELDOM = 4, OFTEN = 2;  // channels
 constexpr int64_t FEW_BYTES = WIDTH == 8 ? 64 / SELDOM : 0;  // not measured with longer vectors
 
-// Bring the lines of the cache near that begin in `bytes` from `from` on.
-INLINE void fetch_second(const char* from, int64_t bytes) {
-  const char* line = from + (-reinterpret_cast<uintptr_t>(from) & 63);
-  for (; line < from + bytes; line += 64) __builtin_prefetch(line, 0, 2);
+// Bring the lines of the cache near that begin in `bytes` from `next` on.
+INLINE void fetch_second(Stream stream) {
+  const char* line = stream.next + (-reinterpret_cast<uintptr_t>(stream.next) & 63);
+  for (; line < stream.next + stream.bytes; line += 64) __builtin_prefetch(line, 0, 2);
 }
 
 // The sums of R rows by V vectors, in registers.
@@ -74,7 +74,7 @@ APART void multiply_stretches(const float* in, int64_t block, const float* weigh
 #pragma GCC unroll 16
       for (int64_t c = 0; c < WIDTH; c++) {
         if (FEW && c % SELDOM == 0) __builtin_prefetch(stream.next, 0, 3), stream.next += ahead;
-        if (!FEW && c % OFTEN == 0) fetch_second(stream.next, ahead), stream.next += ahead;
+        if (!FEW && c % OFTEN == 0) fetch_second({stream.next, ahead}), stream.next += ahead;
         rows.add(in + c, weights + c * PANEL);
         // Without this the compiler gathers all fetches at the beginning.
         if (c % 2) asm volatile("" : "+r"(in), "+r"(weights), "+r"(stream.next));
