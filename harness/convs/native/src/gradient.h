@@ -28,7 +28,8 @@ inline void spread_gradients(const Block<Tile>& block, const float* dy, Range ti
   const int64_t panel = l.lines_out * PANEL, nothing = between(dy, zeros);
   const Scattered spread(l, [](auto tile) { return typename decltype(tile)::Spread{}; });
   int64_t own[Tile::OUTPUTS];
-  block.each_line(tiles, l.planes_out, [&](const Place& where, int kind, int64_t plane, int64_t line) {
+  block.each_line(tiles, l.planes_out, [&](const Place& where, int kind, int64_t plane,
+                                           int64_t line) {
     const At at = outputs_of(l, where, plane, nothing, own);
     const float* from = dy + at.first;
     for (int64_t k = 0; k < l.s.filters; k += WIDTH) {

@@ -22,7 +22,8 @@ inline void transform_inputs(const Block<Tile>& block, const float* x, Range til
   const int rest = static_cast<int>(l.s.channels % WIDTH);
   const Scattered data(l, [](auto tile) { return typename decltype(tile)::Data{}; });
   int64_t own[Tile::POSITIONS];
-  block.each_line(tiles, l.planes_in, [&](const Place& where, int kind, int64_t plane, int64_t line) {
+  block.each_line(tiles, l.planes_in, [&](const Place& where, int kind, int64_t plane,
+                                          int64_t line) {
     const At at = inputs_of(l, where, plane, nothing, own);
     const float* from = x + at.first;
     float* to = v + line * WIDTH;

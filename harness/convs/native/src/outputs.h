@@ -35,7 +35,8 @@ inline const Target<Tile>* targets_of(const Block<Tile>& block, const Output& ou
   auto* targets = reinterpret_cast<Target<Tile>*>(scratch.floats(l.lines_out * size));
   const int64_t nowhere = between(out.y, edges.spare);
   const int64_t nothing = out.residual ? between(out.residual, edges.zeros) : 0;
-  block.each_line(block.tiles, l.planes_out, [&](const Place& where, int, int64_t plane, int64_t line) {
+  block.each_line(block.tiles, l.planes_out, [&](const Place& where, int, int64_t plane,
+                                                 int64_t line) {
     Target<Tile>& target = targets[line];
     target.y = outputs_of(l, where, plane, nowhere, target.own[0]);
     if (out.residual) target.residual = outputs_of(l, where, plane, nothing, target.own[1]);

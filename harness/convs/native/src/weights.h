@@ -87,7 +87,6 @@ template <class Tile>
 inline void transform_panel(const Layout<Tile>& l, const Kernel& k, const float* w,
                             const Panel& panel, float* u) {
   const Shape& s = l.s;
-  const int64_t position = panel.position;
   const int filters = static_cast<int>(std::min<int64_t>(PANEL, s.filters - panel.q * PANEL));
   alignas(64) float block[Tile::TAPS][RUN][PANEL] = {};
   for (int64_t tap = 0; tap < s.taps; tap++)
