@@ -43,6 +43,7 @@ class Maps {
     const int64_t inner = where.at[0] + (direct ? 0 : Tile::N[0] - Tile::M[0] - s.pad[0]);
     const auto add = [&](const float* map, const int64_t (&stride)[4], int64_t rows, int64_t frame,
                          int64_t frames) {
+      if (stride[2] < stride[3]) return;  // tiles along the frames go through all of them
       const int64_t row = where.at[1] / Tile::M[1] * l.tiles[2] + where.at[2] / Tile::M[2];
       const int64_t size = rows * stride[2], of = l.tiles[1] * l.tiles[2];
       const float* begin = map + where.n * stride[0] + frame * stride[1] + row * size / of;
