@@ -1,6 +1,6 @@
 // The inputs of tiles: where they lie, and V = B^T d B.
 #pragma once
-#include "layout.h"
+#include "block.h"
 
 // Where the inputs of a tile lie, in one plane if axis 0 has taps; `nothing` stands for the padding.
 template <class Tile>

@@ -1,6 +1,6 @@
 // The outputs of tiles: where they lie, and Y = A^T M A.
 #pragma once
-#include "layout.h"
+#include "block.h"
 
 struct Output {
   float* y;
