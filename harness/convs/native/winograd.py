@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from harness.convs.native.library import library
+from harness.convs.native.library import instruction_set, library
 from harness.convs.native.room import room
 
 TILES = ((1, 1, 2), (1, 1, 4), (1, 2, 2), (1, 2, 4), (1, 4, 4), (2, 2, 2), (2, 4, 4), (4, 4, 4))
@@ -216,20 +216,43 @@ def _must(done: int) -> None:
 def forward_schedule(layer: Layer, *, raw: bool, threads: int) -> Schedule:
     """How the work is cut, so that what is read again is near; measured.
 
-    Threads share blocks of tiles, or output channels where there are too few. With many channels,
-    a position of all panels comes before the next position: V, which does not stay in the second
-    cache, is then read once. With three axes that would leave too many streams to transform back.
-    Where transformed weights are larger than all that is computed with them, they are not written
-    down at all: each panel of raw weights is transformed as it is used.
+    Threads share blocks of tiles, or output channels where there are too few. Where transformed
+    weights are larger than all that is computed with them, they are not written down at all: each
+    panel of raw weights is transformed as it is used.
     """
-    wide = layer.filters >= 128 and layer.positions <= 36 * layer.taps
-    tiles = 64 if wide or layer.taps > 1 else 24 if layer.transformed_bytes <= 4 * MEGABYTE else 48
+    avx512 = instruction_set() == "avx512"
+    tiles, positions_first = (_wide_blocks if avx512 else _blocks)(layer)
     inputs = 4 * layer.positions * layer.tiles * layer.channels
-    few = -(-layer.tiles // tiles) < threads <= -(-layer.filters // 16)
+    few = -(-layer.tiles // tiles) < threads <= -(-layer.filters // (64 if avx512 else 16))
     once = raw and layer.transformed_bytes > 16 * MEGABYTE and inputs <= 32 * MEGABYTE
     if few or once:
-        return Schedule(layer.tiles, True, wide and not once, threads)
-    return Schedule(_even(layer.tiles, tiles, threads), False, wide, threads)
+        return Schedule(layer.tiles, True, positions_first and not once, threads)
+    return Schedule(_even(layer.tiles, tiles, threads), False, positions_first, threads)
+
+
+def _blocks(layer: Layer) -> tuple[int, bool]:
+    """Tiles of a block, and whether a position of all panels comes before the next position.
+
+    That is so with many channels: V, which does not stay in the second cache, is then read once.
+    With three axes it would leave too many streams to transform back.
+    """
+    wide = layer.filters >= 128 and layer.positions <= 36 * layer.taps
+    few = 24 if layer.transformed_bytes <= 4 * MEGABYTE else 48
+    return 64 if wide or layer.taps > 1 else few, wide
+
+
+def _wide_blocks(layer: Layer) -> tuple[int, bool]:
+    """The same with panels of 64 output channels, which are so few that V is read a few times.
+
+    Beside weights that stay in the second cache a block is small. More weights are read from
+    memory for each block, so that it is larger with them, though V then leaves that cache.
+    """
+    if layer.tiles <= 64 or layer.channels > 128 or layer.taps > 1:
+        return 64, False
+    if layer.transformed_bytes > 0.625 * MEGABYTE:
+        return 24, False
+    of_tile = 4 * layer.positions * (layer.channels + 64)
+    return int(0.21875 * MEGABYTE) // of_tile, False
 
 
 def gradient_schedule(layer: Layer, threads: int) -> Schedule:

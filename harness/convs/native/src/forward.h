@@ -4,15 +4,14 @@
 #include "inputs.h"
 #include "weights.h"
 
-// Channels at a time: 32 KB of weights in a panel. Half of that would stay in the first cache, but
-// sums are then written and read once more, which costs more.
-constexpr int64_t DEPTH = 8192 / PANEL;
+// Channels at a time. The weights of fewer would stay in the first cache, but sums are then written
+// and read more often, which costs more.
+constexpr int64_t DEPTH = 512;
 
 // M (+)= U V over the panel's channels, of one position, one tap and `count` lines.
-INLINE void product(const Shape& s, const float* v, int64_t v_block, const Panel& panel,
+INLINE void product(int64_t vectors, const float* v, int64_t v_block, int64_t channels,
                     const float* u, int64_t count, float* m, bool accumulate, Beside beside) {
-  const bool narrow = s.filters - panel.q * PANEL <= WIDTH;
-  const int64_t groups = blocks_of(count, ROWS), channels = panel.channels.size();
+  const int64_t groups = blocks_of(count, most_rows(vectors));
   // Fetched beside whole stretches alone, shared out evenly: weights, or maps if those are near.
   // Else maps are fetched between groups.
   const bool both = beside.weights.floats > 0 && beside.maps.floats > 0;
@@ -23,7 +22,7 @@ INLINE void product(const Shape& s, const float* v, int64_t v_block, const Panel
     const int64_t depth = std::min(DEPTH, channels - c);
     for (int64_t i = 0; i < groups; i++, fetched += depth / STRETCH * STRETCH) {
       const Range rows = Range{0, count}.part(i, groups);  // alike: one row takes as long as four
-      multiply_rows(rows.size(), narrow, v + c / WIDTH * v_block + rows.first * WIDTH, v_block,
+      with_rows<Multiply>(rows.size(), vectors, v + c / WIDTH * v_block + rows.first * WIDTH, v_block,
                     u + c * PANEL, depth, m + rows.first * PANEL, accumulate || c > 0,
                     streamed.stream(fetched, fetching));
       if (both && c == 0) fetch_second(beside.maps.stream(i, groups));
@@ -37,11 +36,12 @@ template <class Tile>
 INLINE void products(const Layout<Tile>& l, const float* v, const Panel& panel, int64_t p,
                      Range lines, float* m, Beside beside) {
   const int64_t v_block = l.lines_in * WIDTH, count = lines.size();
+  const int64_t vectors = l.vectors(panel.q), channels = panel.channels.size();
   const float *u = panel.u + p * panel.position, *in = v + p * l.v_position;
   in += panel.channels.first / WIDTH * v_block + lines.first * WIDTH;
   const bool begun = panel.channels.first > 0;
   m += lines.first * PANEL;
-  if (l.s.taps == 1) return product(l.s, in, v_block, panel, u, count, m, begun, beside);
+  if (l.s.taps == 1) return product(vectors, in, v_block, channels, u, count, m, begun, beside);
   if (!begun)
     for (int64_t plane = 0; plane < l.planes_out; plane++)
       std::memset(m + plane * l.block * PANEL, 0, count * PANEL * sizeof(float));
@@ -55,7 +55,7 @@ INLINE void products(const Layout<Tile>& l, const float* v, const Panel& panel, 
   int64_t pairs = 0, i = 0;
   each_pair([&](int64_t, int64_t, int64_t) { pairs++; });
   each_pair([&](int64_t tap, int64_t plane, int64_t from) {
-    product(l.s, in + from * l.block * WIDTH, v_block, panel, u + tap * panel.tap, count,
+    product(vectors, in + from * l.block * WIDTH, v_block, channels, u + tap * panel.tap, count,
             m + plane * l.block * PANEL, true, beside.part(i++, pairs));
   });
 }

@@ -50,15 +50,22 @@ INLINE void sum_products(const Block<Tile>& block, const float* v, const float* 
   v += p * l.v_position + lines.first * WIDTH;
   d += p * l.d_position + part.q * l.lines_out * PANEL + lines.first * PANEL;
   du += p * PART_POSITION;
+  const int64_t vectors = l.vectors(part.q);
   for (int64_t plane = 0; plane < l.planes_out; plane++) {
     const int64_t from = l.s.taps > 1 ? plane + part.tap - l.s.pad[0] : 0;
     const bool seen = from >= 0 && from < l.planes_in;
     if (!seen && (plane > 0 || accumulate)) continue;
-    for (int64_t c = part.channels.first; c < part.channels.last; c += UPDATE_ROWS) {
-      const float* in = v + c / WIDTH * l.lines_in * WIDTH + from * l.block * WIDTH + c % WIDTH;
-      update_rows(std::min<int64_t>(UPDATE_ROWS, part.channels.last - c), in,
-                  d + plane * l.block * PANEL, seen ? lines.size() : 0,
-                  du + (c - part.channels.first) * PANEL, accumulate || plane > 0);
+    for (int64_t c = part.channels.first; c < part.channels.last; c += WIDTH) {
+      const float* in = v + c / WIDTH * l.lines_in * WIDTH + from * l.block * WIDTH;
+      const Range block{0, std::min<int64_t>(WIDTH, part.channels.last - c)};
+      const int64_t groups = blocks_of(block.size(), most_rows(vectors));
+      for (int64_t i = 0; i < groups; i++) {
+        const Range rows = block.part(i, groups);
+        with_rows<Update>(rows.size(), vectors, in + rows.first, d + plane * l.block * PANEL,
+                          seen ? lines.size() : 0,
+                          du + (c - part.channels.first + rows.first) * PANEL,
+                          accumulate || plane > 0);
+      }
     }
   }
 }

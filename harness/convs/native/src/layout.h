@@ -97,6 +97,10 @@ struct Layout {
     far_weights = panels * Tile::POSITIONS * u_position > FAR_WEIGHTS;
   }
 
+  // Of panel q, those that are not empty.
+  INLINE int64_t vectors(int64_t q) const {
+    return blocks_of(std::min<int64_t>(s.filters - q * PANEL, PANEL), WIDTH);
+  }
   INLINE bool short_rows() const { return left[0] < Tile::M[1]; }
   INLINE bool short_columns() const { return left[1] < Tile::M[2]; }
   // call(Short<...>{}) for the transforms of tiles of a kind.

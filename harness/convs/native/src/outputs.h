@@ -89,7 +89,7 @@ inline void transform_outputs(const Block<Tile>& block, const Inverses& inverses
                               const Target<Tile>* targets) {
   const Layout<Tile>& l = block.l;
   const Vec floor = out.relu ? Vec{} : broadcast(-__builtin_inff());
-  const int64_t vectors = blocks_of(std::min<int64_t>(l.s.filters - q * PANEL, PANEL), WIDTH);
+  const int64_t vectors = l.vectors(q);
   const auto finish = [&](Range lines, int kind, Range some) {
     for (int64_t line = lines.first; line < lines.last; line++)
       for (int64_t i = some.first; i < some.last; i++) {

@@ -1,30 +1,35 @@
 // Matrix products of the transformed domain, in registers.
 //
-// PANEL columns (output channels) are two vectors wide; a panel of weights is [depth][PANEL].
+// PANEL columns (output channels) are VECTORS wide; a panel of weights is [depth][PANEL].
 #pragma once
 #include <algorithm>
 #include <array>
 
 #include "vector.h"
 
-constexpr int PANEL = 2 * WIDTH;
+// The nearer to a square, the fewer loads: 6 x 4 vectors take 10 for 24 products, 12 x 2 take 14.
 #if defined(__AVX512F__)
-constexpr int ROWS = 12;       // 24 of 32 registers accumulate
-constexpr int UPDATE_ROWS = 8;
+constexpr int VECTORS = 4;
+constexpr int SUMS = 24;  // of 32 registers
 #else
-constexpr int ROWS = 6;        // 12 of 16
-constexpr int UPDATE_ROWS = 4;
+constexpr int VECTORS = 2;
+constexpr int SUMS = 12;  // of 16
 #endif
+constexpr int PANEL = VECTORS * WIDTH;
+
+// Rows at a time by some vectors of a panel; the others are empty.
+constexpr int most_rows(int64_t vectors) { return std::min(SUMS / static_cast<int>(vectors), 12); }
 
 // What is fetched beside products, from `next` on: `bytes` for each channel of a stretch. Few of them
-// go to the first cache, a line every SELDOM channels; a faster stream would not get through there
-// and goes to the second.
+// are a line every SELDOM channels, which with AVX2 goes to the first cache; a faster stream would
+// not get through there and goes to the second.
 struct Stream {
   const char* next;
   int64_t bytes;
 };
-constexpr int64_t SELDOM = 4, OFTEN = 2;  // channels
-constexpr int64_t FEW_BYTES = WIDTH == 8 ? 64 / SELDOM : 0;  // not measured with longer vectors
+constexpr int64_t SELDOM = WIDTH == 8 ? 4 : 2, OFTEN = 2;  // channels
+constexpr int64_t FEW_BYTES = 64 / SELDOM;
+constexpr int FEW_LEVEL = WIDTH == 8 ? 3 : 2;              // as __builtin_prefetch counts: 3 is the first
 
 // Bring the lines of the cache near that begin in `bytes` from `next` on.
 INLINE void fetch_second(Stream stream) {
@@ -41,12 +46,13 @@ struct Rows {
     for (int r = 0; r < R; r++)
       for (int v = 0; v < V; v++) at[r][v] = from ? load(from + r * PANEL + v * WIDTH) : Vec{};
   }
+  template <int STEP>  // between rows of `in`
   INLINE void add(const float* in, const float* weights) {
     Vec w[V];
     for (int v = 0; v < V; v++) w[v] = load(weights + v * WIDTH);
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++) {
-      const Vec x = broadcast(in[r * WIDTH]);
+      const Vec x = broadcast(in[r * STEP]);
       for (int v = 0; v < V; v++) at[r][v] += x * w[v];
     }
   }
@@ -73,9 +79,9 @@ APART void multiply_stretches(const float* in, int64_t block, const float* weigh
     for (int64_t b = 0; b < STRETCH; b += WIDTH, in += block, weights += WIDTH * PANEL)
 #pragma GCC unroll 16
       for (int64_t c = 0; c < WIDTH; c++) {
-        if (FEW && c % SELDOM == 0) __builtin_prefetch(stream.next, 0, 3), stream.next += ahead;
+        if (FEW && c % SELDOM == 0) __builtin_prefetch(stream.next, 0, FEW_LEVEL), stream.next += ahead;
         if (!FEW && c % OFTEN == 0) fetch_second({stream.next, ahead}), stream.next += ahead;
-        rows.add(in + c, weights + c * PANEL);
+        rows.template add<WIDTH>(in + c, weights + c * PANEL);
         // Without this the compiler gathers all fetches at the beginning.
         if (c % 2) asm volatile("" : "+r"(in), "+r"(weights), "+r"(stream.next));
       }
@@ -89,68 +95,52 @@ APART void multiply_rest(const float* in, int64_t block, const float* weights, i
   Rows<R, V> rows(MORE ? out : nullptr);
   for (; channels > 0; channels -= WIDTH, in += block)
     for (int64_t c = 0; c < std::min<int64_t>(WIDTH, channels); c++, weights += PANEL)
-      rows.add(in + c, weights);
+      rows.template add<WIDTH>(in + c, weights);
   rows.put(out);
 }
 
 // Any number of channels; `more` is added to what is there already. Beside it `stream` is fetched.
-template <int R, int V>
-void multiply(const float* in, int64_t block, const float* weights, int64_t channels, float* out,
-              bool more, Stream stream) {
-  const int64_t stretches = channels / STRETCH, whole = stretches * STRETCH;
-  if (stretches > 0) {
-    const bool few = stream.bytes <= FEW_BYTES;
-    (few ? more ? multiply_stretches<R, V, true, true> : multiply_stretches<R, V, true, false>
-         : more ? multiply_stretches<R, V, false, true> : multiply_stretches<R, V, false, false>)(
-        in, block, weights, stretches, out, stream);
-    in += whole / WIDTH * block, weights += whole * PANEL, more = true;
+struct Multiply {
+  template <int R, int V>
+  static void call(const float* in, int64_t block, const float* weights, int64_t channels,
+                   float* out, bool more, Stream stream) {
+    const int64_t stretches = channels / STRETCH, whole = stretches * STRETCH;
+    if (stretches > 0) {
+      const bool few = stream.bytes <= FEW_BYTES;
+      (few ? more ? multiply_stretches<R, V, true, true> : multiply_stretches<R, V, true, false>
+           : more ? multiply_stretches<R, V, false, true> : multiply_stretches<R, V, false, false>)(
+          in, block, weights, stretches, out, stream);
+      in += whole / WIDTH * block, weights += whole * PANEL, more = true;
+    }
+    if (whole < channels)
+      (more ? multiply_rest<R, V, true> : multiply_rest<R, V, false>)(in, block, weights,
+                                                                      channels - whole, out);
   }
-  if (whole < channels)
-    (more ? multiply_rest<R, V, true> : multiply_rest<R, V, false>)(in, block, weights,
-                                                                    channels - whole, out);
-}
-
-template <int V, int... R>
-constexpr auto multiplies(std::integer_sequence<int, R...>) {
-  return std::array{multiply<R + 1, V>...};
-}
-
-// The same for any number of rows up to ROWS; `narrow` if the panel's second vector is empty.
-template <class... Arguments>
-INLINE void multiply_rows(int64_t rows, bool narrow, Arguments... arguments) {
-  static constexpr std::make_integer_sequence<int, ROWS> all{};
-  static constexpr std::array kernels{multiplies<2>(all), multiplies<1>(all)};
-  kernels[narrow][rows - 1](arguments...);
-}
+};
 
 // out[c][PANEL] (+)= sum_t in[t * WIDTH + c] gradients[t][PANEL], for R channels of one block.
-template <int R>
-void update(const float* in, const float* gradients, int64_t tiles, float* out, bool accumulate) {
-  Vec sums[R][2];
-  for (int r = 0; r < R; r++)
-    for (int v = 0; v < 2; v++)
-      sums[r][v] = accumulate ? load(out + r * PANEL + v * WIDTH) : Vec{};
-  for (int64_t t = 0; t < tiles; t++, in += WIDTH, gradients += PANEL) {
-    const Vec g0 = load(gradients), g1 = load(gradients + WIDTH);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
-      const Vec x = broadcast(in[r]);
-      sums[r][0] += x * g0;
-      sums[r][1] += x * g1;
-    }
+struct Update {
+  template <int R, int V>
+  static void call(const float* in, const float* gradients, int64_t tiles, float* out,
+                   bool accumulate) {
+    Rows<R, V> sums(accumulate ? out : nullptr);
+    for (int64_t t = 0; t < tiles; t++, in += WIDTH, gradients += PANEL)
+      sums.template add<1>(in, gradients);
+    sums.put(out);
   }
-  for (int r = 0; r < R; r++)
-    for (int v = 0; v < 2; v++) store(out + r * PANEL + v * WIDTH, sums[r][v]);
+};
+
+template <class Kernel, int V, int... R>
+constexpr auto of_rows(std::integer_sequence<int, R...>) {
+  return std::array{Kernel::template call<R + 1, V>...};
 }
 
-template <int... R>
-constexpr auto updates(std::integer_sequence<int, R...>) {
-  return std::array{update<R + 1>...};
-}
-
-// The same for any number of channels up to UPDATE_ROWS.
-template <class... Arguments>
-INLINE void update_rows(int64_t rows, Arguments... arguments) {
-  static constexpr auto kernels = updates(std::make_integer_sequence<int, UPDATE_ROWS>{});
+// Multiply or Update, for any number of rows up to `most_rows(vectors)`.
+template <class Kernel, int V = VECTORS, class... Arguments>
+INLINE void with_rows(int64_t rows, int64_t vectors, Arguments... arguments) {
+  if constexpr (V > 1)
+    if (vectors < V) return with_rows<Kernel, V - 1>(rows, vectors, arguments...);
+  static constexpr auto kernels =
+      of_rows<Kernel, V>(std::make_integer_sequence<int, most_rows(V)>{});
   kernels[rows - 1](arguments...);
 }

@@ -26,20 +26,36 @@ constexpr float entry(int row, int column) {
   return Matrix::values[row][column];
 }
 
-// sum_j Matrix[row][j] x[j] over the columns of one parity (0, 1), or over all (2).
-template <class Matrix, int ROW, int PARITY>
-INLINE Vec dot(const Vec* x) {
-  Vec sum{};
-  bool first = true;
-  each<Matrix::COLUMNS>([&](auto j) __attribute__((always_inline)) {
-    constexpr float value = entry<Matrix>(ROW, j);
-    if constexpr (value != 0 && (PARITY == 2 || j % 2 == PARITY)) {
-      sum = first ? x[j] * value : sum + x[j] * value;
-      first = false;
+// The column whose term begins the sum of a row, among the columns of one parity (0, 1) or all (2):
+// one with 1 if there is one, else the last that is not zero.
+template <class Matrix>
+constexpr int leading(int row, int parity) {
+  int column = -1;
+  for (int j = 0; j < Matrix::COLUMNS; j++)
+    if (j % 2 != 1 - parity && entry<Matrix>(row, j) != 0) {
+      column = j;
+      if (entry<Matrix>(row, j) == 1) break;
     }
-  });
-  return sum;
+  return column;
 }
+
+// sum_j Matrix[row][j] x[j] over the columns of one parity, or over all: as `factor` times `sum`, in
+// which every term but the first takes one operation.
+template <class Matrix, int ROW, int PARITY>
+struct Dot {
+  static constexpr int LEADING = leading<Matrix>(ROW, PARITY);
+  static constexpr float factor = entry<Matrix>(ROW, LEADING);
+
+  static INLINE Vec sum(const Vec* x) {
+    Vec sum = x[LEADING];
+    each<Matrix::COLUMNS>([&](auto j) __attribute__((always_inline)) {
+      constexpr float value = entry<Matrix>(ROW, j) / factor;
+      if constexpr (value != 0 && j != LEADING && j % 2 != 1 - PARITY) sum += x[j] * value;
+    });
+    return sum;
+  }
+  static INLINE Vec all(const Vec* x) { return sum(x) * factor; }
+};
 
 // The inputs and outputs of a map along one axis, and where they stand in those of a whole tile.
 template <int INPUTS, int OUTPUTS>
@@ -55,14 +71,15 @@ struct ByRows : Whole<Matrix::COLUMNS, Matrix::ROWS> {
   static constexpr int OUT = Matrix::ROWS, PAIRS = (OUT - 2) / 2;
 
   static INLINE void map(const Vec* x, Vec* y) {
-    y[0] = dot<Matrix, 0, 2>(x);
+    y[0] = Dot<Matrix, 0, 2>::all(x);
     each<PAIRS>([&](auto pair) __attribute__((always_inline)) {
       constexpr int row = 1 + 2 * pair;
-      const Vec even = dot<Matrix, row, 0>(x), odd = dot<Matrix, row, 1>(x);
-      y[row] = even + odd;
-      y[row + 1] = even - odd;
+      using Odd = Dot<Matrix, row, 1>;
+      const Vec even = Dot<Matrix, row, 0>::all(x), odd = Odd::sum(x);
+      y[row] = even + odd * Odd::factor;
+      y[row + 1] = even - odd * Odd::factor;
     });
-    y[OUT - 1] = dot<Matrix, OUT - 1, 2>(x);
+    y[OUT - 1] = Dot<Matrix, OUT - 1, 2>::all(x);
   }
 };
 
@@ -87,12 +104,12 @@ struct ByColumns : Whole<Matrix::COLUMNS, Matrix::ROWS> {
           first = false;
         }
       };
+      add(std::integral_constant<int, 0>{}, x[0]);
+      add(std::integral_constant<int, IN - 1>{}, x[IN - 1]);
       each<PAIRS>([&](auto pair) __attribute__((always_inline)) {
         constexpr std::integral_constant<int, 1 + 2 * pair> column;
         add(column, i % 2 ? differences[pair] : sums[pair]);
       });
-      add(std::integral_constant<int, 0>{}, x[0]);
-      add(std::integral_constant<int, IN - 1>{}, x[IN - 1]);
       y[i] = sum;
     });
   }
@@ -104,7 +121,7 @@ struct Plain {
   static constexpr int IN = Matrix::COLUMNS, OUT = Matrix::ROWS;
 
   static INLINE void map(const Vec* x, Vec* y) {
-    each<OUT>([&](auto i) __attribute__((always_inline)) { y[i] = dot<Matrix, i, 2>(x); });
+    each<OUT>([&](auto i) __attribute__((always_inline)) { y[i] = Dot<Matrix, i, 2>::all(x); });
   }
 };
 
