@@ -260,7 +260,8 @@ def gradient_schedule(layer: Layer, threads: int) -> Schedule:
 
     Threads share the tiles in the transforms, positions and channels in the products.
     """
-    tiles = 66 if layer.transformed_bytes < 16 * MEGABYTE else 128
+    large = (8 if instruction_set() == "avx512" else 16) * MEGABYTE
+    tiles = 66 if layer.transformed_bytes < large else 128
     return Schedule(_even(layer.tiles, tiles), False, False, threads)
 
 

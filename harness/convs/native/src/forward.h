@@ -7,6 +7,8 @@
 // Channels at a time. The weights of fewer would stay in the first cache, but sums are then written
 // and read more often, which costs more.
 constexpr int64_t DEPTH = 512;
+// The same where weights are transformed as they are used: they then stay in the second cache.
+constexpr int64_t RAW_DEPTH = WIDTH == 8 ? 512 : 64;
 
 // M (+)= U V over the panel's channels, of one position, one tap and `count` lines.
 INLINE void product(int64_t vectors, const float* v, int64_t v_block, int64_t channels,
@@ -92,8 +94,8 @@ INLINE void products_of_raw(const Block<Tile>& block, const float* v, const Weig
                             Range panels, const Sums& sums, Scratch& scratch) {
   const Layout<Tile>& l = block.l;
   for (int64_t q = panels.first; q < panels.last; q++)
-    for (int64_t c = 0; c < l.s.channels; c += DEPTH) {
-      const Range channels{c, std::min(c + DEPTH, l.s.channels)};
+    for (int64_t c = 0; c < l.s.channels; c += RAW_DEPTH) {
+      const Range channels{c, std::min(c + RAW_DEPTH, l.s.channels)};
       const Panel panel = transformed(l, weights, q, channels, scratch);
       for (int64_t p = 0; p < Tile::POSITIONS; p++)
         products(l, v, panel, p, block.lines(p),
