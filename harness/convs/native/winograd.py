@@ -8,7 +8,7 @@ else has any strides.
 import ctypes
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_int, c_int32, c_int64, c_void_p
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 from typing import Any, NamedTuple
@@ -99,6 +99,18 @@ class Layer:
         """Those of the whole batch; frames that are summed directly are not told apart."""
         along = [-(-n // m) for n, m in zip(self.outputs, self.tile, strict=True)]
         return self.batch * prod(along[1:] if self.taps > 1 else along)
+
+    def flat(self) -> "Layer":
+        """That of one position of axis 0, for all tiles of frames: see frames.h."""
+        frames = -(-self.outputs[0] // self.tile[0])
+        return replace(
+            self,
+            tile=(1, *self.tile[1:]),
+            padding=(0, *self.padding[1:]),
+            inputs=(1, *self.inputs[1:]),
+            outputs=(1, *self.outputs[1:]),
+            batch=self.batch * frames,
+        )
 
     @property
     def transformed_bytes(self) -> int:
@@ -220,6 +232,8 @@ def forward_schedule(layer: Layer, *, raw: bool, threads: int) -> Schedule:
     weights are larger than all that is computed with them, they are not written down at all: each
     panel of raw weights is transformed as it is used.
     """
+    if layer.tile[0] > 1:
+        layer, raw = layer.flat(), False
     avx512 = instruction_set() == "avx512"
     tiles, positions_first = (_wide_blocks if avx512 else _blocks)(layer)
     inputs = 4 * layer.positions * layer.tiles * layer.channels
@@ -250,7 +264,7 @@ def _wide_blocks(layer: Layer) -> tuple[int, bool]:
     if layer.tiles <= 64 or layer.channels > 128 or layer.taps > 1:
         return 64, False
     if layer.transformed_bytes > 0.625 * MEGABYTE:
-        return 24, False
+        return 50, False
     of_tile = 4 * layer.positions * (layer.channels + 64)
     return int(0.21875 * MEGABYTE) // of_tile, False
 

@@ -79,7 +79,7 @@ INLINE void products_of(const Block<Tile>& block, const float* v, const float* u
       const bool more = q + 1 < panels.last, end = p + 1 == Tile::POSITIONS;
       const int64_t q_next = more ? q + 1 : end ? panels.last % l.panels : panels.first;
       const int64_t p_next = more ? p : end ? 0 : p + 1;
-      const Upcoming weights{u + (q_next * Tile::POSITIONS + p_next) * l.u_position,
+      const Upcoming weights{u + q_next * l.u_panel + p_next * l.u_position,
                              l.far_weights ? l.u_position - MARGIN : 0};
       products(l, v, whole_panel(l, u, q), p, lines,
                sums.m + p * sums.position + (q - panels.first) * sums.panel,
@@ -178,18 +178,8 @@ inline void by_panels(const Layout<Tile>& l, const Schedule& schedule, const flo
 }
 
 template <class Tile>
-inline void forward(const Shape& s, const Schedule& schedule, const float* x,
-                    const Weights& weights, const Output& out) {
-  static thread_local Scratch for_u;
-  const Layout<Tile> l(s, schedule.tiles);
-  if (l.all == 0) return;
-  const bool once = schedule.by_panels && l.block == l.all;
-  const float* u = weights.u;
-  if (u == nullptr && !once) {
-    float* all = for_u.floats(transformed_size(l));
-    transform_weights(l, weights.kernel, weights.w, all, schedule.threads);
-    u = all;
-  }
+inline void by_schedule(const Layout<Tile>& l, const Schedule& schedule, const float* x,
+                        const Weights& weights, const float* u, const Output& out) {
   if (schedule.by_panels) by_panels(l, schedule, x, weights, u, out);
   else by_blocks(l, schedule, x, u, out);
 }

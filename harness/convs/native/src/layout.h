@@ -68,13 +68,15 @@ struct Layout {
   int64_t planes_in, planes_out;        // of axis 0 within a block: all of them where it has taps
   int64_t lines_in, lines_out;          // tiles of a block times its planes
   int64_t blocks, panels;               // of input and output channels
-  int64_t u_position;                   // floats between positions of U
+  int64_t u_position, u_panel;          // floats between positions of U, and between its panels
   int64_t v_position, d_position;
   int64_t in_offsets[Tile::POSITIONS], out_offsets[Tile::OUTPUTS];  // of a tile's, from its first
   bool far_inputs, far_outputs, far_weights;  // whether they are too large to be near already
   int64_t left[2] = {Tile::M[1], Tile::M[2]};  // outputs of the last tile along axes 1 and 2
 
-  explicit Layout(const Shape& shape, int64_t tiles_of_block = 0) : s(shape) {
+  // Panels of U have all `positions` of three axes where these tiles are those of the last two.
+  explicit Layout(const Shape& shape, int64_t tiles_of_block = 0, int64_t positions = Tile::POSITIONS)
+      : s(shape) {
     for (int i = 0; i < 3; i++) tiles[i] = blocks_of(s.out[i], Tile::M[i]);
     if (Tile::MAY_BE_SHORT) {
       left[0] = outputs_left<Tile::M[1]>(s.out[1] - (tiles[1] - 1) * Tile::M[1]);
@@ -87,7 +89,7 @@ struct Layout {
     lines_in = block * planes_in, lines_out = block * planes_out;
     blocks = blocks_of(s.channels, WIDTH);
     panels = blocks_of(s.filters, PANEL);
-    u_position = s.taps * s.channels * PANEL + MARGIN;
+    u_position = s.taps * s.channels * PANEL + MARGIN, u_panel = positions * u_position;
     v_position = blocks * lines_in * WIDTH + MARGIN;
     d_position = panels * lines_out * PANEL + MARGIN;
     spread(Tile::N, s.in_stride, in_offsets);

@@ -108,7 +108,7 @@ inline void transform_panel(const Layout<Tile>& l, const Kernel& k, const float*
 template <class Tile>
 INLINE Panel whole_panel(const Layout<Tile>& l, const float* u, int64_t q) {
   return {q, {0, l.s.channels}, l.u_position, l.s.channels * PANEL,
-          u + q * Tile::POSITIONS * l.u_position};
+          u + q * l.u_panel};
 }
 
 // Panel q for some channels, transformed now.
@@ -125,7 +125,7 @@ inline Panel transformed(const Layout<Tile>& l, const Weights& weights, int64_t 
 // Floats of all transformed weights.
 template <class Tile>
 inline int64_t transformed_size(const Layout<Tile>& l) {
-  return l.panels * Tile::POSITIONS * l.u_position;
+  return l.panels * l.u_panel;
 }
 
 template <class Tile>
@@ -133,6 +133,6 @@ inline void transform_weights(const Layout<Tile>& l, const Kernel& k, const floa
                               int threads) {
   parallel_for(l.panels, threads, [&](int64_t begin, int64_t end) {
     for (int64_t q = begin; q < end; q++)
-      transform_panel(l, k, w, whole_panel(l, u, q), u + q * Tile::POSITIONS * l.u_position);
+      transform_panel(l, k, w, whole_panel(l, u, q), u + q * l.u_panel);
   });
 }

@@ -1,6 +1,6 @@
 // The plain C interface of the Winograd kernels: a table of tiles, and one function a task.
 #include "export.h"
-#include "forward.h"
+#include "frames.h"
 #include "gradient.h"
 
 namespace {
