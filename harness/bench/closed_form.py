@@ -103,13 +103,15 @@ def winograd(conv: Conv, size: Sequence[int], tile: Sequence[int]) -> int:
     """Products of the transformed domain, for tiles of `tile` outputs ([frames,] rows, columns).
 
     An axis of length one is summed directly, one tap of it, unless no other axis is transformed.
-    The last tiles are whole where three axes are transformed.
+    Where three are transformed, the last tiles are whole along the first of them.
     """
     axes = list(zip(extents(conv, size), tile, strict=True))
     if any(m > 1 and not axis.is_one for axis, m in axes):
         axes = [(axis, 1 if axis.is_one else m) for axis, m in axes]
-    flat = sum(m > 1 for _, m in axes) < 3
-    return _channels(conv) * prod(axis.transformed(m, shorten=flat) for axis, m in axes)
+    whole = 1 if sum(m > 1 for _, m in axes) == 3 else 0
+    return _channels(conv) * prod(
+        axis.transformed(m, shorten=i >= whole) for i, (axis, m) in enumerate(axes)
+    )
 
 
 def reduction(m: int, r: int, dimensions: int) -> float:
