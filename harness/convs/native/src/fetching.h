@@ -37,10 +37,7 @@ class Maps {
     const int64_t first = tiles.first + l.tiles[2];
     if (tiles.size() == 0 || first >= l.all) return;
     const Place where = place(l, first);
-    const bool direct = s.taps > 1;  // all frames at once
-    const int64_t frames_in = direct ? s.in[0] : Tile::M[0];
-    const int64_t frames_out = direct ? s.out[0] : Tile::M[0];
-    const int64_t inner = where.at[0] + (direct ? 0 : Tile::N[0] - Tile::M[0] - s.pad[0]);
+    const int64_t frame_in = s.taps > 1 ? 0 : where.at[0] - s.pad[0];
     const auto add = [&](const float* map, const int64_t (&stride)[4], int64_t rows, int64_t frame,
                          int64_t frames) {
       if (stride[2] < stride[3]) return;  // tiles along the frames go through all of them
@@ -50,10 +47,10 @@ class Maps {
       for (int64_t i = 0; i < frames && turns_ < MOST; i++)
         upcoming_[turns_++] = {begin + i * stride[1], tiles.size() * size / of};
     };
-    if (l.far_inputs) add(x, s.in_stride, s.in[1], inner, frames_in);
-    if (l.far_outputs) add(out.y, s.out_stride, s.out[1], where.at[0], frames_out);
+    if (l.far_inputs) add(x, s.in_stride, s.in[1], frame_in, l.planes_in);
+    if (l.far_outputs) add(out.y, s.out_stride, s.out[1], where.at[0], l.planes_out);
     if (l.far_outputs && out.residual)
-      add(out.residual, s.out_stride, s.out[1], where.at[0], frames_out);
+      add(out.residual, s.out_stride, s.out[1], where.at[0], l.planes_out);
     for (int i = 0; i < turns_; i++) upcoming_[i].floats = upcoming_[i].floats * turns_ / parts;
   }
 

@@ -5,8 +5,8 @@
 //   W[p0][n][row][column][channels]   = B^T x along axis 0
 //   Z[p0][n][row][column][filters]    two axes, with the weights of positions p0 x N1 x N2
 //   y                                 = A^T Z along axis 0, with bias, residual and ReLU
-// Tiles of three axes would be transformed at once with fewer passes over the maps. But there are so
-// many positions that few tiles fill the second cache, and all weights are read again for each few.
+// Transforming three axes at once takes fewer passes over the maps. But there are so many positions
+// that few tiles fill the second cache, and all weights are read again for each few.
 #pragma once
 #include "forward.h"
 
@@ -49,8 +49,8 @@ class ByFrames {
   int64_t pixels_in() const { return s_.in[1] * s_.in[2]; }
   int64_t pixels_out() const { return s_.out[1] * s_.out[2]; }
 
-  // body(sample, the first frame, row, i) for the rows of the maps of some tiles of frames, the i-th
-  // of all; threads share them.
+  // body(sample, the first frame, row, i) for the rows of the maps of some tiles of frames, i-th of
+  // all; threads share them.
   template <class Body>
   void each_row(Range some, int64_t rows, const Body& body) const {
     parallel_for(some.size() * rows, schedule_.threads, [&](int64_t begin, int64_t end) {

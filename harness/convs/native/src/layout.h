@@ -75,7 +75,8 @@ struct Layout {
   int64_t left[2] = {Tile::M[1], Tile::M[2]};  // outputs of the last tile along axes 1 and 2
 
   // Panels of U have all `positions` of three axes where these tiles are those of the last two.
-  explicit Layout(const Shape& shape, int64_t tiles_of_block = 0, int64_t positions = Tile::POSITIONS)
+  explicit Layout(const Shape& shape, int64_t tiles_of_block = 0,
+                  int64_t positions = Tile::POSITIONS)
       : s(shape) {
     for (int i = 0; i < 3; i++) tiles[i] = blocks_of(s.out[i], Tile::M[i]);
     if (Tile::MAY_BE_SHORT) {

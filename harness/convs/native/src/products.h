@@ -29,7 +29,7 @@ struct Stream {
 };
 constexpr int64_t SELDOM = WIDTH == 8 ? 4 : 2, OFTEN = 2;  // channels
 constexpr int64_t FEW_BYTES = 64 / SELDOM;
-constexpr int FEW_LEVEL = WIDTH == 8 ? 3 : 2;              // as __builtin_prefetch counts: 3 is the first
+constexpr int FEW_LEVEL = WIDTH == 8 ? 3 : 2;  // for __builtin_prefetch, where 3 is the first
 
 // Bring the lines of the cache near that begin in `bytes` from `next` on.
 INLINE void fetch_second(Stream stream) {

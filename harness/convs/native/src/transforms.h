@@ -26,8 +26,8 @@ constexpr float entry(int row, int column) {
   return Matrix::values[row][column];
 }
 
-// The column whose term begins the sum of a row, among the columns of one parity (0, 1) or all (2):
-// one with 1 if there is one, else the last that is not zero.
+// The column whose term begins the sum of a row, among those of one parity (0, 1) or all (2): one
+// with 1 if there is one, else the last that is not zero.
 template <class Matrix>
 constexpr int leading(int row, int parity) {
   int column = -1;
