@@ -38,19 +38,21 @@ class Maps {
     if (tiles.size() == 0 || first >= l.all) return;
     const Place where = place(l, first);
     const int64_t frame_in = s.taps > 1 ? 0 : where.at[0] - s.pad[0];
-    const auto add = [&](const float* map, const int64_t (&stride)[4], int64_t rows, int64_t frame,
-                         int64_t frames) {
-      if (stride[2] < stride[3]) return;  // tiles along the frames go through all of them
+    const auto add = [&](const float* map, const int64_t (&stride)[4], const int64_t (&length)[3],
+                         int64_t frame, int64_t frames) {
+      const int64_t rows = length[1];
+      const bool apart = length[0] == 1 || stride[1] >= rows * stride[2];
+      if (!apart || stride[2] < stride[3]) return;  // tiles go through memory in another order
       const int64_t row = where.at[1] / Tile::M[1] * l.tiles[2] + where.at[2] / Tile::M[2];
       const int64_t size = rows * stride[2], of = l.tiles[1] * l.tiles[2];
       const float* begin = map + where.n * stride[0] + frame * stride[1] + row * size / of;
       for (int64_t i = 0; i < frames && turns_ < MOST; i++)
         upcoming_[turns_++] = {begin + i * stride[1], tiles.size() * size / of};
     };
-    if (l.far_inputs) add(x, s.in_stride, s.in[1], frame_in, l.planes_in);
-    if (l.far_outputs) add(out.y, s.out_stride, s.out[1], where.at[0], l.planes_out);
+    if (l.far_inputs) add(x, s.in_stride, s.in, frame_in, l.planes_in);
+    if (l.far_outputs) add(out.y, s.out_stride, s.out, where.at[0], l.planes_out);
     if (l.far_outputs && out.residual)
-      add(out.residual, s.out_stride, s.out[1], where.at[0], l.planes_out);
+      add(out.residual, s.out_stride, s.out, where.at[0], l.planes_out);
     for (int i = 0; i < turns_; i++) upcoming_[i].floats = upcoming_[i].floats * turns_ / parts;
   }
 
